@@ -1,0 +1,161 @@
+//! What the firmware tells the blob, once, when it instantiates it.
+//!
+//! The firmware writes it behind the blob's image with [`Config::encode`], big-endian; the blob,
+//! which runs on the big-endian target only, reads it in place.
+
+use core::mem::offset_of;
+use core::sync::atomic::AtomicU32;
+
+/// First word of a configuration: "oxrtas", version 1.
+pub const MAGIC: u64 = u64::from_be_bytes(*b"oxrtas\0\x01");
+/// Most calls that the table of a blob may have.
+pub const MAX_CALLS: usize = 64;
+/// Most calls that the hypervisor offers and the table does not know.
+pub const MAX_UNKNOWN: usize = 16;
+
+/// Flag of [`Config::flags`]: the machine delivers interrupts by XICS, so the four interrupt calls
+/// are the blob's own. Without it they are passed on, and QEMU answers -1 (PLATFORM: after CAS
+/// chose XIVE).
+pub const SOURCES_ARE_NATIVE: u32 = 1 << 0;
+
+/// An argument buffer whose call does not return: it must outlive the caller's context, so it is
+/// part of the configuration. 32-bit cells.
+///
+/// Protects:    nothing that changes, but for power-off's two masks; the same words at all times
+///              but for the status, which no one reads.
+/// Holder:      any number of processors at once, from inside a call to the end of the machine.
+/// Order:       none.
+/// Holder dies: that is what the buffer is for.
+#[repr(C, align(32))]
+#[derive(Debug)]
+pub struct LeaveBuffer {
+    /// Token, inputs, outputs, values.
+    pub cells: [AtomicU32; 8],
+}
+
+/// The configuration of one instance. All words are in the byte order of the target.
+#[repr(C, align(128))]
+#[derive(Debug)]
+pub struct Config {
+    /// [`MAGIC`].
+    pub magic: u64,
+    /// Address of the area.
+    pub base: u64,
+    /// Size of the area, in bytes: `rtas-size`.
+    pub size: u64,
+    /// First address after the memory that the machine was started with, in bytes.
+    pub memory_end: u64,
+    /// Offset of the source words from the configuration, in bytes.
+    pub sources_offset: u64,
+    /// Offset of the pool's words from the configuration, in bytes.
+    pub pool_offset: u64,
+    /// Offset of the contexts from the configuration, in bytes.
+    pub contexts_offset: u64,
+    /// Number of contexts.
+    pub context_count: u32,
+    /// [`SOURCES_ARE_NATIVE`].
+    pub flags: u32,
+    /// Interrupt server of the boot processor, which QEMU never unplugs.
+    pub boot_server: u32,
+    /// Interrupt servers are the numbers below this one.
+    pub server_count: u32,
+    /// Number of the first interrupt source.
+    pub first_source: u32,
+    /// Number of interrupt sources, and of source words.
+    pub source_count: u32,
+    /// The tokens of the calls, by their place in the call table; 0: not offered.
+    pub tokens: [u32; MAX_CALLS],
+    /// Tokens of calls that the hypervisor offers and the table does not know, passed on with only
+    /// the size of the buffer checked; 0: none.
+    pub unknown_tokens: [u32; MAX_UNKNOWN],
+    /// The buffer of `stop-self`.
+    pub stop_self: LeaveBuffer,
+    /// The buffer of `system-reboot`.
+    pub system_reboot: LeaveBuffer,
+    /// The buffer of `power-off`.
+    pub power_off: LeaveBuffer,
+}
+
+/// The values that a configuration is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Values {
+    /// See [`Config::base`].
+    pub base: u64,
+    /// See [`Config::memory_end`].
+    pub memory_end: u64,
+    /// Where the parts lie.
+    pub layout: crate::layout::Layout,
+    /// See [`Config::flags`].
+    pub flags: u32,
+    /// See [`Config::boot_server`].
+    pub boot_server: u32,
+    /// See [`Config::server_count`].
+    pub server_count: u32,
+    /// See [`Config::first_source`].
+    pub first_source: u32,
+    /// See [`Config::source_count`].
+    pub source_count: u32,
+    /// See [`Config::tokens`].
+    pub tokens: [u32; MAX_CALLS],
+    /// See [`Config::unknown_tokens`].
+    pub unknown_tokens: [u32; MAX_UNKNOWN],
+    /// The hypervisor's tokens of `stop-self`, `system-reboot` and `power-off`.
+    pub leave_tokens: [u32; 3],
+}
+
+impl Config {
+    /// Size of a configuration, in bytes.
+    pub const BYTES: usize = size_of::<Self>();
+    /// Offset of [`Config::flags`], which CAS changes in an instance that exists.
+    pub const FLAGS_OFFSET: u64 = offset_of!(Self, flags) as u64;
+
+    /// The bytes of a configuration, as the blob reads them.
+    pub fn encode(values: &Values) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let mut put = |offset: usize, value: &[u8]| {
+            if let Some(place) = bytes.get_mut(offset..offset + value.len()) {
+                place.copy_from_slice(value);
+            }
+        };
+        let layout = &values.layout;
+        for (offset, value) in [
+            (offset_of!(Self, magic), MAGIC),
+            (offset_of!(Self, base), values.base),
+            (offset_of!(Self, size), layout.size),
+            (offset_of!(Self, memory_end), values.memory_end),
+            (offset_of!(Self, sources_offset), layout.sources),
+            (offset_of!(Self, pool_offset), layout.pool),
+            (offset_of!(Self, contexts_offset), layout.contexts),
+        ] {
+            put(offset, &value.to_be_bytes());
+        }
+        for (offset, value) in [
+            (offset_of!(Self, context_count), layout.context_count),
+            (offset_of!(Self, flags), values.flags),
+            (offset_of!(Self, boot_server), values.boot_server),
+            (offset_of!(Self, server_count), values.server_count),
+            (offset_of!(Self, first_source), values.first_source),
+            (offset_of!(Self, source_count), values.source_count),
+        ] {
+            put(offset, &value.to_be_bytes());
+        }
+        for (index, token) in values.tokens.iter().enumerate() {
+            put(offset_of!(Self, tokens) + 4 * index, &token.to_be_bytes());
+        }
+        for (index, token) in values.unknown_tokens.iter().enumerate() {
+            let offset = offset_of!(Self, unknown_tokens) + 4 * index;
+            put(offset, &token.to_be_bytes());
+        }
+        let [stop_self, system_reboot, power_off] = values.leave_tokens;
+        for (offset, token, inputs) in [
+            (offset_of!(Self, stop_self), stop_self, 0u32),
+            (offset_of!(Self, system_reboot), system_reboot, 0),
+            (offset_of!(Self, power_off), power_off, 2),
+        ] {
+            put(offset, &token.to_be_bytes());
+            put(offset + 4, &inputs.to_be_bytes());
+            put(offset + 8, &1u32.to_be_bytes());
+        }
+        bytes
+    }
+}

@@ -1,0 +1,3 @@
+//! `cargo xtask`: everything a developer or CI runs.
+#![forbid(unsafe_code)]
+fn main() {}
