@@ -12,6 +12,8 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod dispatch;
+pub mod instance;
 pub mod layout;
 pub mod memory;
 pub mod platform;

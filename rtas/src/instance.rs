@@ -1,0 +1,16 @@
+//! One RTAS area as the calls see it.
+
+use crate::config::Config;
+#[cfg(not(loom))]
+use core::sync::atomic::AtomicU64;
+#[cfg(loom)]
+use loom::sync::atomic::AtomicU64;
+
+/// The parts of one RTAS area that calls work on.
+#[derive(Clone, Copy, Debug)]
+pub struct Instance<'a> {
+    /// What the firmware wrote.
+    pub config: &'a Config,
+    /// One word for each interrupt source, in the order of their numbers.
+    pub sources: &'a [AtomicU64],
+}
