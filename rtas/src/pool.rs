@@ -48,8 +48,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Takes a context: its number, or `None` when all are owned. Lock-free: a retry means that
-    /// another call took or gave one in the meantime, and at most one word is looked at twice for
-    /// each such step.
+    /// another call took the very context in the meantime.
     ///
     /// The entry code calls this before it has a stack, so it must compile to a leaf that touches
     /// volatile registers only (checked on the disassembly by the build).
@@ -57,17 +56,15 @@ impl<'a> Pool<'a> {
     pub fn take(self) -> Option<u32> {
         let mut base = 0;
         for word in self.words {
-            let mut seen = word.load(Ordering::Relaxed);
-            while seen != u64::MAX {
-                let bit = seen.trailing_ones();
-                match word.compare_exchange_weak(
-                    seen,
-                    seen | 1 << bit,
-                    Ordering::Acquire,
-                    Ordering::Relaxed,
-                ) {
-                    Ok(_) => return Some(base + bit),
-                    Err(now) => seen = now,
+            loop {
+                let free = !word.load(Ordering::Relaxed);
+                let lowest = free & free.wrapping_neg();
+                if lowest == 0 {
+                    break;
+                }
+                // Acquire: with the release in `give`, what the last owner did is done.
+                if word.fetch_or(lowest, Ordering::Acquire) & lowest == 0 {
+                    return Some(base + lowest.trailing_zeros());
                 }
             }
             base += CONTEXTS_PER_WORD;
