@@ -14,3 +14,16 @@ bitflags::bitflags! {
         const CRASH_SAFE = 1 << 2;
     }
 }
+
+/// Property: version of this promise, one cell.
+pub const VERSION_PROPERTY: &str = "oxrtas,capability-version";
+/// Value of [`VERSION_PROPERTY`].
+pub const VERSION: u32 = 1;
+/// Property: how many processors may be inside RTAS at once, one cell.
+pub const MAX_CONCURRENT_CALLS_PROPERTY: &str = "oxrtas,max-concurrent-calls";
+/// Property: names of the [`Capability::REENTRANT`] functions, a string list.
+pub const REENTRANT_PROPERTY: &str = "oxrtas,reentrant-functions";
+/// Property: names of the [`Capability::CONCURRENT`] functions, a string list.
+pub const CONCURRENT_PROPERTY: &str = "oxrtas,concurrent-functions";
+/// Property: names of the [`Capability::CRASH_SAFE`] functions, a string list.
+pub const CRASH_SAFE_PROPERTY: &str = "oxrtas,crash-safe-functions";

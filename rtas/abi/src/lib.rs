@@ -9,4 +9,6 @@
 pub mod buffer;
 pub mod capability;
 pub mod hcall;
+pub mod interrupt;
+pub mod name;
 pub mod status;
