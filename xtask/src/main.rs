@@ -1,3 +1,45 @@
-//! `cargo xtask`: everything a developer or CI runs.
+//! `cargo xtask`: everything that a developer or CI runs on oxrtas.
+//!
+//! [`cli`] is the command line and [`defaults`] what it leaves out. [`setup`] installs programs on
+//! the host, [`debian`] fetches what is only unpacked, [`build`] makes the image and [`check`]
+//! looks at what came out. [`qemu`] describes machines and runs them, [`guest`] makes what runs in
+//! them. [`suite`] is the list of all tests, [`matrix`] its QEMU cases, [`crash`] the kdump
+//! scenarios, and [`report`] prints what came of them.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod cli;
+mod crash;
+mod debian;
+mod defaults;
+mod error;
+mod guest;
+mod paths;
+mod process;
+mod progress;
+mod qemu;
+mod setup;
+
+use anyhow::Result;
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprint!("{}", error::describe(&error));
+            error::exit_code(&error)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Setup(arguments) => setup::run(&arguments),
+        Command::Build => anyhow::bail!("not there yet"),
+        Command::Qemu(arguments) => qemu::run(&arguments),
+        Command::QemuCrash(_) => anyhow::bail!("not there yet"),
+        Command::Test(_) => anyhow::bail!("not there yet"),
+    }
+}

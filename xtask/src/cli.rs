@@ -1,0 +1,270 @@
+//! The command line.
+
+use crate::defaults;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Everything that a developer or CI runs on oxrtas.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  cargo xtask qemu               boot Debian's Linux 6.1 on oxrtas, up to a shell
+  cargo xtask test               all tests, those of .ci/run
+  cargo xtask qemu-crash --list  the crash scenarios
+
+Exit codes: 0 success, 1 a failure (of a test, a build or a guest), 2 a wrong command line,
+3 something is missing that only you can install (the command to run is printed).")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Install what the other commands need, and fetch kernels and programs for the guest
+    #[command(after_help = "\
+Examples:
+  cargo xtask setup          install and fetch what is missing; says so when nothing is
+  cargo xtask setup --check  only say what is missing; exit code 3 when something is
+
+Host packages are installed through apt, as root or with a sudo that asks no password. Kernels and
+guest programs are only unpacked, below $XDG_CACHE_HOME/oxrtas (or ~/.cache/oxrtas).")]
+    Setup(SetupArgs),
+    /// Build the firmware image and check it
+    #[command(after_help = "\
+Examples:
+  cargo xtask build                        target/oxrtas.bin and what belongs to it
+  qemu-system-ppc64 -M pseries -bios target/oxrtas.bin -nographic -kernel vmlinux
+
+Outputs: target/oxrtas.bin (the image that QEMU loads with -bios), target/rtas.bin (the RTAS blob
+that is embedded in it), target/oxrtas.elf and target/rtas.elf (both with symbols, for gdb).")]
+    Build,
+    /// Boot a kernel in QEMU, up to a shell
+    #[command(after_help = "\
+Examples:
+  cargo xtask qemu                                      a shell on Linux 6.1, on oxrtas
+  cargo xtask qemu --no-shell                           print a summary and power off
+  cargo xtask qemu --kernel 6.12 --qemu 10.0 --cpu power10 --ic-mode xive --smp 16
+  cargo xtask qemu --firmware slof --smp 2,maxcpus=8    the same guest on SLOF
+  cargo xtask qemu --device virtio --device rng         disk, network and random numbers
+  cargo xtask qemu --gdb --no-shell                     wait for gdb on port 1234
+  cargo xtask qemu --dry-run                            print QEMU's command line
+  cargo xtask qemu -- -monitor telnet::4444,server,nowait   more arguments for QEMU
+
+Leave the shell with `poweroff`, or end QEMU with Ctrl-a x.")]
+    Qemu(QemuArgs),
+    /// Crash a kernel in QEMU and check the dump that its kdump kernel takes
+    #[command(after_help = "\
+Examples:
+  cargo xtask qemu-crash                         every scenario, on oxrtas
+  cargo xtask qemu-crash --list                  their names
+  cargo xtask qemu-crash --scenario sysrq-c --firmware slof --kernel 6.12")]
+    QemuCrash(QemuCrashArgs),
+    /// Run all tests: on the host, of the build, and in QEMU
+    #[command(after_help = "\
+Examples:
+  cargo xtask test                     what CI runs: a pairwise selection of the QEMU matrix
+  cargo xtask test --full              every combination of the matrix
+  cargo xtask test --only clippy       only tests whose name contains `clippy`
+  cargo xtask test --only qemu/6.12 --firmware slof
+  cargo xtask test --list              the names
+  cargo xtask test --junit target/junit.xml
+
+The last line of the output is `N passed, N failed, N skipped`.")]
+    Test(TestArgs),
+}
+
+/// Options of `cargo xtask setup`.
+#[derive(Args, Debug)]
+pub struct SetupArgs {
+    /// Only say what is missing
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// The machine that QEMU emulates and what runs on it.
+#[derive(Args, Clone, Debug)]
+pub struct MachineArgs {
+    /// Firmware: oxrtas, slof, vof, or the file of an image for `-bios`
+    #[arg(long, value_name = "NAME|FILE", default_value = defaults::FIRMWARE)]
+    pub firmware: String,
+    /// Kernel: 6.1 or 6.12 (Debian's), or the file of one
+    #[arg(long, value_name = "VERSION|FILE", default_value = defaults::KERNEL)]
+    pub kernel: String,
+    /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary
+    #[arg(long, value_name = "VERSION|FILE", default_value = defaults::QEMU)]
+    pub qemu: String,
+    /// Processor model: power8, power9, power10, or any that QEMU knows
+    #[arg(long, value_name = "MODEL", default_value = defaults::CPU)]
+    pub cpu: String,
+    /// Interrupt controller mode
+    #[arg(long, value_enum, default_value = defaults::IC_MODE)]
+    pub ic_mode: IcMode,
+    /// Processors, as QEMU's -smp takes them: `4`, or `2,maxcpus=8`
+    #[arg(long, value_name = "N[,maxcpus=N]", default_value = defaults::SMP)]
+    pub smp: String,
+    /// Memory, as QEMU's -m takes it: `512M`, `8G`
+    #[arg(long, value_name = "SIZE", default_value = defaults::MEMORY)]
+    pub memory: String,
+    /// Devices to add; may be given more than once
+    #[arg(long = "device", value_enum, value_name = "PRESET")]
+    pub devices: Vec<Device>,
+}
+
+/// Options of `cargo xtask qemu`.
+#[derive(Args, Clone, Debug)]
+pub struct QemuArgs {
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Initial file system, instead of the one that is made of Debian's busybox
+    #[arg(long, value_name = "FILE")]
+    pub initramfs: Option<PathBuf>,
+    /// Words to add to the kernel's command line
+    #[arg(long, value_name = "WORDS")]
+    pub append: Option<String>,
+    /// Start halted and wait for gdb on this TCP port of the local host
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = defaults::GDB_PORT)]
+    pub gdb: Option<u16>,
+    /// Print QEMU's command line and do not run it
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print a summary of the guest and power off, instead of a shell
+    #[arg(long)]
+    pub no_shell: bool,
+    /// Time limit of a run without a shell, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = defaults::TIMEOUT_SECONDS)]
+    pub timeout: u64,
+    /// More arguments for QEMU
+    #[arg(last = true, value_name = "QEMU ARGUMENTS")]
+    pub extra: Vec<String>,
+}
+
+/// Options of `cargo xtask qemu-crash`.
+#[derive(Args, Clone, Debug)]
+pub struct QemuCrashArgs {
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Only scenarios whose name contains this
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// Only list the scenarios
+    #[arg(long)]
+    pub list: bool,
+    /// How the results are reported.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// How results are reported.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ReportArgs {
+    /// Also write the results to this file, in JUnit's format
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Print the results as JSON, one object a line, instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `cargo xtask test`.
+#[derive(Args, Clone, Debug)]
+pub struct TestArgs {
+    /// Every combination of the QEMU matrix instead of a pairwise selection
+    #[arg(long)]
+    pub full: bool,
+    /// Only tests whose name contains this
+    #[arg(long, value_name = "PATTERN")]
+    pub only: Option<String>,
+    /// Only list the tests
+    #[arg(long)]
+    pub list: bool,
+    /// Firmware that the QEMU tests boot: oxrtas, slof or vof
+    #[arg(long, value_name = "NAME|FILE", default_value = defaults::FIRMWARE)]
+    pub firmware: String,
+    /// How the results are reported.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// How the machine's interrupt controller presents itself: QEMU's `ic-mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
+pub enum IcMode {
+    /// XICS only.
+    Xics,
+    /// XIVE only.
+    Xive,
+    /// Whatever the kernel asks for.
+    Dual,
+}
+
+impl IcMode {
+    /// QEMU's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Xics => "xics",
+            Self::Xive => "xive",
+            Self::Dual => "dual",
+        }
+    }
+}
+
+/// Devices that a machine may have beside console, timer and a small NVRAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
+pub enum Device {
+    /// A disk and a network interface on the PCI bus
+    Virtio,
+    /// A disk on the virtual SCSI adapter
+    Vscsi,
+    /// NVRAM that is kept in a file
+    Nvram,
+    /// Random numbers through H_RANDOM
+    Rng,
+}
+
+impl Device {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Virtio => "virtio",
+            Self::Vscsi => "vscsi",
+            Self::Nvram => "nvram",
+            Self::Rng => "rng",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples_in_its_help() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let shown = help.is_some_and(|text| text.contains("Examples:"));
+            assert!(shown, "{} has no examples", command.get_name());
+        }
+    }
+
+    #[test]
+    fn gdb_takes_a_port_or_none() {
+        let port = |line: &[&str]| match Cli::parse_from(line).command {
+            Command::Qemu(arguments) => arguments.gdb,
+            _ => None,
+        };
+        assert_eq!(port(&["xtask", "qemu"]), None);
+        assert_eq!(port(&["xtask", "qemu", "--gdb"]), Some(1234));
+        assert_eq!(port(&["xtask", "qemu", "--gdb", "4000"]), Some(4000));
+    }
+}

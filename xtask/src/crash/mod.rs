@@ -1,0 +1,1 @@
+//! Crash scenarios: a kernel panics, its kdump kernel takes the dump.

@@ -1,0 +1,1 @@
+//! What runs in the machine: the initial file system and what it prints.

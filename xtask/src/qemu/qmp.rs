@@ -1,0 +1,159 @@
+//! QEMU's control socket (docs/interop/qmp-spec.rst of QEMU): JSON objects, one a line.
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A connection, past its greeting.
+#[derive(Debug)]
+pub struct Qmp {
+    reader: BufReader<UnixStream>,
+    deadline: Instant,
+    events: VecDeque<Value>,
+}
+
+impl Qmp {
+    /// Connects to the socket at `path`. Everything on the connection ends at `deadline`.
+    pub fn connect(path: &Path, deadline: Instant) -> Result<Self> {
+        let stream = loop {
+            match UnixStream::connect(path) {
+                Ok(stream) => break stream,
+                // QEMU makes the socket a moment after it starts.
+                Err(_) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) => return Err(error).context("cannot connect to QEMU's control socket"),
+            }
+        };
+        let mut qmp = Self {
+            reader: BufReader::new(stream),
+            deadline,
+            events: VecDeque::new(),
+        };
+        let greeting = qmp.receive()?;
+        if greeting.get("QMP").is_none() {
+            bail!("QEMU's control socket greets with {greeting}");
+        }
+        qmp.execute("qmp_capabilities", json!({}))?;
+        Ok(qmp)
+    }
+
+    /// Runs a command and gives back what it returns.
+    pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
+        let mut line = json!({ "execute": command, "arguments": arguments }).to_string();
+        line.push('\n');
+        self.reader
+            .get_mut()
+            .write_all(line.as_bytes())
+            .with_context(|| format!("cannot send {command} to QEMU"))?;
+        loop {
+            let mut answer = self.receive()?;
+            if answer.get("event").is_some() {
+                self.events.push_back(answer);
+            } else if let Some(error) = answer.get("error") {
+                let text = error.get("desc").and_then(Value::as_str);
+                bail!("QEMU refuses {command}: {}", text.unwrap_or("no reason"));
+            } else if let Some(value) = answer.get_mut("return") {
+                return Ok(value.take());
+            } else {
+                bail!("QEMU answers {command} with {answer}");
+            }
+        }
+    }
+
+    /// Runs a command of the human monitor and gives back what it prints.
+    pub fn monitor(&mut self, line: &str) -> Result<String> {
+        let printed = self.execute("human-monitor-command", json!({ "command-line": line }))?;
+        Ok(printed.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits for the event `name`. Events before it are dropped.
+    pub fn wait_event(&mut self, name: &str) -> Result<Value> {
+        loop {
+            let event = match self.events.pop_front() {
+                Some(event) => event,
+                None => self.receive()?,
+            };
+            if event.get("event").and_then(Value::as_str) == Some(name) {
+                return Ok(event);
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<Value> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            bail!("QEMU's control socket said nothing before the deadline");
+        }
+        self.reader.get_ref().set_read_timeout(Some(left))?;
+        let mut line = String::new();
+        let count = self
+            .reader
+            .read_line(&mut line)
+            .context("QEMU's control socket said nothing before the deadline")?;
+        if count == 0 {
+            bail!("QEMU closed its control socket");
+        }
+        serde_json::from_str(&line).with_context(|| format!("QEMU sent no JSON: {line}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    const GREETING: &str = r#"{"QMP": {"version": {}}}"#;
+    const OK: &str = r#"{"return": {}}"#;
+
+    /// A server that sends the greeting, and then one of `answers` for each line it reads.
+    fn serve(answers: Vec<&'static str>) -> (tempfile::TempDir, Result<Qmp>) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("qmp");
+        let listener = UnixListener::bind(&path).unwrap();
+        std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream);
+            let say = |stream: &mut UnixStream, text: &str| writeln!(stream, "{text}");
+            say(reader.get_mut(), GREETING).unwrap();
+            for answer in answers {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                say(reader.get_mut(), answer).unwrap();
+            }
+        });
+        let qmp = Qmp::connect(&path, Instant::now() + Duration::from_secs(60));
+        (directory, qmp)
+    }
+
+    #[test]
+    fn a_command_gives_what_it_returns_and_keeps_events_for_later() {
+        let answers = vec![OK, "{\"event\": \"RESET\"}\n{\"return\": {\"n\": 3}}"];
+        let (_kept, qmp) = serve(answers);
+        let mut qmp = qmp.unwrap();
+        let value = qmp.execute("query", json!({})).unwrap();
+        assert_eq!(value, json!({ "n": 3 }));
+        assert!(qmp.wait_event("RESET").is_ok());
+    }
+
+    #[test]
+    fn a_refused_command_is_an_error_with_qemus_reason() {
+        let answers = vec![
+            OK,
+            r#"{"error": {"class": "GenericError", "desc": "no slot"}}"#,
+        ];
+        let (_kept, qmp) = serve(answers);
+        let error = qmp.unwrap().execute("device_add", json!({})).unwrap_err();
+        assert!(format!("{error}").contains("no slot"));
+    }
+
+    #[test]
+    fn a_closed_socket_is_an_error_and_not_an_endless_wait() {
+        let (_kept, qmp) = serve(vec![OK]);
+        assert!(qmp.unwrap().wait_event("SHUTDOWN").is_err());
+    }
+}
