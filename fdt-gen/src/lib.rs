@@ -8,11 +8,13 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod facts;
 mod flat;
 mod flatten;
 mod merge;
 mod names;
 mod parse;
+pub mod rtas_node;
 mod tree;
 
 pub use flatten::FlattenError;

@@ -1,5 +1,6 @@
 //! Taking over the tree that QEMU makes anew after `ibm,client-architecture-support`.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -21,6 +22,8 @@ pub struct MergeSummary {
     pub properties_changed: usize,
     /// Properties for which QEMU has a value and that of the firmware or the client stayed.
     pub properties_kept: usize,
+    /// Aliases of nodes that are gone, removed.
+    pub aliases_removed: usize,
 }
 
 /// Base name of the nodes that describe the interrupt presentation.
@@ -36,7 +39,8 @@ impl Tree {
     /// - nodes of `new` that are missing are added behind their siblings, marked
     ///   [`Origin::Board`];
     /// - nodes that an earlier tree from QEMU brought and `new` lacks are removed, with all below;
-    ///   those of the firmware and the client stay;
+    ///   those of the firmware and the client stay, and aliases of nodes that are gone go with
+    ///   them;
     /// - all others keep their handles and their places.
     ///
     /// Properties, in nodes that stay: all of `new` are set and none is removed, but a value that
@@ -51,6 +55,7 @@ impl Tree {
     pub fn merge(&mut self, new: &Self) -> Result<MergeSummary, EditError> {
         self.check_room(new)?;
         let mut summary = MergeSummary::default();
+        let aliases = self.live_aliases();
         self.boot_cpuid = new.boot_cpuid;
         for id in self.children(NodeId::ROOT).collect::<Vec<_>>() {
             let is_controller = self
@@ -62,6 +67,7 @@ impl Tree {
         }
         let pairs = self.place_nodes(new, &mut summary)?;
         self.remove_absent(&pairs, &mut summary)?;
+        self.remove_dead_aliases(&aliases, &mut summary)?;
         for &(from, to, added) in &pairs {
             for property in new.properties(from) {
                 if added {
@@ -162,6 +168,39 @@ impl Tree {
             // It may be gone with a parent.
             if self.contains(id) {
                 summary.nodes_removed += self.remove(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn aliases_node(&self) -> Option<NodeId> {
+        self.child(NodeId::ROOT, "aliases")
+    }
+
+    /// The names of the aliases that name a node.
+    fn live_aliases(&self) -> Vec<Box<str>> {
+        let names = self.aliases_node().map(|id| self.properties(id));
+        names
+            .into_iter()
+            .flatten()
+            .filter(|alias| self.find(alias.name).is_some())
+            .map(|alias| alias.name.into())
+            .collect()
+    }
+
+    /// Removes those of the `aliases` that name no node any more.
+    fn remove_dead_aliases(
+        &mut self,
+        aliases: &[Box<str>],
+        summary: &mut MergeSummary,
+    ) -> Result<(), EditError> {
+        let Some(id) = self.aliases_node() else {
+            return Ok(());
+        };
+        for alias in aliases {
+            if self.find(alias).is_none() {
+                self.remove_property(id, alias)?;
+                summary.aliases_removed += 1;
             }
         }
         Ok(())
