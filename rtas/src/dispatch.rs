@@ -1,19 +1,19 @@
 //! From the argument buffer to the status word: one call.
 
-use crate::config::LeaveBuffer;
+use core::sync::atomic::Ordering;
+
+use rtas_abi::{buffer, status};
+
+use crate::config::{Config, LeaveBuffer, SOURCES_ARE_NATIVE};
+pub use crate::decode::CellWidth;
+use crate::decode::{Allegation, Callee, Request};
+use crate::hypervisor;
 use crate::instance::Instance;
 use crate::memory::CallerMemory;
+use crate::msi;
 use crate::platform::{HypervisorBuffer, Platform};
-use rtas_abi::status;
-
-/// Width of the cells of the caller's argument buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CellWidth {
-    /// After `instantiate-rtas` (LoPAR R1-7.2.7-2).
-    Bits32,
-    /// After `instantiate-rtas-64` (LoPAR R1-7.2.7-3).
-    Bits64,
-}
+use crate::source::Sources;
+use crate::table::Handler;
 
 /// How a call ends.
 #[derive(Clone, Copy, Debug)]
@@ -25,21 +25,84 @@ pub enum Exit<'a> {
     Leave(&'a LeaveBuffer),
 }
 
-/// Does the call whose argument buffer lies at `address`.
+/// Does the call whose argument buffer the caller says lies at `address`, with cells of `width`.
+/// `cells` are the call's own.
 pub fn call<'a, P: Platform, M: CallerMemory>(
     instance: &Instance<'a>,
     platform: &P,
     memory: &mut M,
     width: CellWidth,
     address: u64,
-    buffer: &mut HypervisorBuffer,
+    cells: &mut HypervisorBuffer,
 ) -> Exit<'a> {
-    let _ = (instance, platform, memory, width, address, buffer);
-    Exit::Return(status::PARAMETER_ERROR)
+    let config = instance.config;
+    let request = match Request::read(config, memory, Allegation::new(width, address)) {
+        Ok(request) => request,
+        Err(status) => return Exit::Return(status),
+    };
+    let handler = handler(config, request.callee);
+    let sources = Sources::new(instance, platform);
+    let number = request.input(0);
+    let status = match handler {
+        Handler::Forward => {
+            return Exit::Return(hypervisor::forward(platform, memory, cells, &request));
+        }
+        Handler::ChangeMsi => {
+            return Exit::Return(msi::change_msi(
+                config, &sources, platform, memory, cells, &request,
+            ));
+        }
+        Handler::StopSelf => return Exit::Leave(&config.stop_self),
+        Handler::SystemReboot => return Exit::Leave(&config.system_reboot),
+        Handler::PowerOff => return Exit::Leave(power_off(config, &request)),
+        Handler::GetXive => match sources.get_xive(number) {
+            Ok((server, priority)) => {
+                request.store(memory, 1, server);
+                request.store(memory, 2, priority);
+                status::SUCCESS
+            }
+            Err(status) => status,
+        },
+        Handler::SetXive => sources.set_xive(number, request.input(1), request.input(2), cells),
+        Handler::IntOff => sources.int_off(number, cells),
+        Handler::IntOn => sources.int_on(number, cells),
+    };
+    Exit::Return(request.finish(memory, status))
 }
 
-/// There is no context for the call: stores a hardware error as its status. Needs next to no stack.
+/// What does the work of a call on this machine: the interrupt calls are the hypervisor's where it
+/// does not deliver interrupts by XICS.
+fn handler(config: &Config, callee: Callee) -> Handler {
+    let Callee::Known { shape, .. } = callee else {
+        return Handler::Forward;
+    };
+    match shape.handler {
+        Handler::GetXive
+        | Handler::SetXive
+        | Handler::IntOff
+        | Handler::IntOn
+        | Handler::ChangeMsi
+            if config.flags & SOURCES_ARE_NATIVE == 0 =>
+        {
+            Handler::Forward
+        }
+        handler => handler,
+    }
+}
+
+/// The buffer of `power-off` with the caller's two masks of power-on events in it. Two processors
+/// that power off at once may mix their masks; each of them asks for the machine's end.
+fn power_off<'a>(config: &'a Config, request: &Request) -> &'a LeaveBuffer {
+    let masks = config.power_off.cells.iter().skip(buffer::ARGUMENTS);
+    for (cell, mask) in masks.zip(&request.inputs) {
+        cell.store(mask.to_be(), Ordering::Relaxed);
+    }
+    &config.power_off
+}
+
+/// There is no context for the call: stores a hardware error as its status. Needs no stack to
+/// speak of.
 #[inline]
 pub fn exhausted<M: CallerMemory>(memory: &mut M, width: CellWidth, address: u64) {
-    let _ = (memory, width, address);
+    Allegation::new(width, address).answer(memory, status::HARDWARE_ERROR);
 }

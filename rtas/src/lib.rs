@@ -12,11 +12,17 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod decode;
 pub mod dispatch;
+pub mod hypervisor;
 pub mod instance;
 pub mod layout;
 pub mod memory;
+pub mod msi;
 pub mod platform;
 pub mod pool;
+pub mod source;
+pub mod table;
+pub mod tokens;
 
 pub use platform::{HypervisorBuffer, Platform};

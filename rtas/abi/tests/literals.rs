@@ -35,7 +35,7 @@ fn the_argument_buffer_is_that_of_table_7_5() {
 }
 
 #[test]
-fn hypercalls_are_those_of_table_14_36_and_of_qemu() {
+fn hypercalls_are_those_of_lopar_14_and_of_qemu() {
     assert_eq!(hcall::H_GET_TERM_CHAR, 0x54);
     assert_eq!(hcall::H_PUT_TERM_CHAR, 0x58);
     assert_eq!(hcall::H_CEDE, 0xe0);
