@@ -1,0 +1,59 @@
+//! The boot arguments that are the guest's.
+//!
+//! `oxrtas.guest=WORD,WORD...`: `flat` (use the flat tree and what it says of RTAS, not the client
+//! interface) and names of groups of checks. No group: all of them.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// What the guest was told to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// Use the flat tree alone.
+    pub flat: bool,
+    /// Groups to run; empty for all.
+    pub groups: Vec<String>,
+}
+
+impl Arguments {
+    /// Reads the boot arguments; words of others are passed over.
+    pub fn parse(text: &str) -> Arguments {
+        let mut arguments = Arguments::default();
+        for word in text.split_whitespace() {
+            let Some(list) = word.strip_prefix("oxrtas.guest=") else {
+                continue;
+            };
+            for name in list.split(',').filter(|name| !name.is_empty()) {
+                if name == "flat" {
+                    arguments.flat = true;
+                } else {
+                    arguments.groups.push(name.to_string());
+                }
+            }
+        }
+        arguments
+    }
+
+    /// Whether the group is to run.
+    pub fn wants(&self, group: &str) -> bool {
+        self.groups.is_empty() || self.groups.iter().any(|wanted| wanted == group)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_are_passed_over() {
+        let arguments = Arguments::parse("console=hvc0 oxrtas.guest=flat,calls quiet");
+        assert!(arguments.flat && arguments.wants("calls") && !arguments.wants("client"));
+    }
+
+    #[test]
+    fn without_a_group_all_are_wanted() {
+        let arguments = Arguments::parse("");
+        assert!(!arguments.flat && arguments.wants("client"));
+        assert!(Arguments::parse("oxrtas.guest=flat").wants("client"));
+    }
+}

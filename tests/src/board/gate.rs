@@ -1,0 +1,466 @@
+//! The gate into the firmware under test: a call with every register chosen, and every register
+//! recorded afterwards, in 32-bit or 64-bit mode.
+//!
+//! A gate belongs to one processor. The callee returns into the gate itself: its first words are
+//! instructions, so that it is found again though no register and no SPRG is trusted. An exception
+//! during the call (see [`super::vectors`]) ends the call and is recorded instead.
+
+use core::mem::offset_of;
+
+/// The registers on one side of a call.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registers {
+    /// r0 to r31, all 64 bits.
+    pub gpr: [u64; 32],
+    /// CR, in the low 32 bits.
+    pub cr: u64,
+    /// XER.
+    pub xer: u64,
+    /// CTR.
+    pub ctr: u64,
+    /// MSR.
+    pub msr: u64,
+    /// SPRG0.
+    pub sprg0: u64,
+    /// SPRG1.
+    pub sprg1: u64,
+    /// SPRG3: always the gate's address before.
+    pub sprg3: u64,
+    /// DEC, as mfdec gives it.
+    pub dec: u64,
+    /// The timebase: before the call read before DEC is set, after it read after DEC.
+    pub timebase: u64,
+    /// f0 to f31, if the gate's `with_fpr` is set.
+    pub fpr: [u64; 32],
+}
+
+impl Registers {
+    const ZERO: Registers = Registers {
+        gpr: [0; 32],
+        cr: 0,
+        xer: 0,
+        ctr: 0,
+        msr: 0,
+        sprg0: 0,
+        sprg1: 0,
+        sprg3: 0,
+        dec: 0x7fff_ffff,
+        timebase: 0,
+        fpr: [0; 32],
+    };
+}
+
+/// An exception taken inside a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// The vector, 0x100 to 0xfff.
+    pub vector: u64,
+    /// SRR0: where.
+    pub address: u64,
+    /// SRR1: the MSR then, and why.
+    pub msr: u64,
+    /// DAR.
+    pub data_address: u64,
+    /// LR then: who called.
+    pub link: u64,
+}
+
+/// One processor's gate. The assembly below knows the offsets by name.
+#[repr(C, align(128))]
+pub struct Gate {
+    /// Where the callee returns to.
+    trampoline: [u32; 8],
+    /// Where the trampoline goes.
+    return_address: u64,
+    magic: u64,
+    in_call: u64,
+    host_sp: u64,
+    pub(super) host_toc: u64,
+    pub(super) host_msr: u64,
+    trap_r4: u64,
+    vector: u64,
+    srr0: u64,
+    srr1: u64,
+    dar: u64,
+    lr: u64,
+    entry: u64,
+    with_fpr: u64,
+    /// Top of the stack of this processor, for its start and for fatal exceptions.
+    pub(super) stack_top: u64,
+    /// MSR and r3 as the processor started.
+    pub(super) start_msr: u64,
+    pub(super) start_r3: u64,
+    before: Registers,
+    after: Registers,
+}
+
+/// Where a vector puts r4.
+pub(super) const TRAP_R4_OFFSET: usize = offset_of!(Gate, trap_r4);
+
+const MAGIC: u64 = 0x6f78_7274_6173_4761;
+
+core::arch::global_asm!(
+    r#"
+    .text
+    // gate_enter(r3 = gate): an ordinary function. Everything of the caller's that may be lost is
+    // on its stack or in the gate.
+    .globl  gate_enter
+    .balign 16
+gate_enter:
+    mflr    0
+    std     0, 16(1)
+    mfcr    0
+    std     0, 8(1)
+    stdu    1, -176(1)
+    .irp n, 14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    std     \n, (32 + 8 * (\n - 14))(1)
+    .endr
+    std     1, {host_sp}(3)
+    std     2, {host_toc}(3)
+    mfmsr   4
+    std     4, {host_msr}(3)
+    mtspr   275, 3
+    li      4, 1
+    std     4, {in_call}(3)
+    li      4, 0
+    std     4, {vector}(3)
+    ld      4, {b_sprg0}(3)
+    mtspr   272, 4
+    ld      4, {b_sprg1}(3)
+    mtspr   273, 4
+    ld      4, {with_fpr}(3)
+    cmpdi   4, 0
+    beq     1f
+    mfmsr   4
+    ori     4, 4, 0x2000
+    mtmsrd  4
+    isync
+    // lfd n: the assembler of a soft-float target knows no such instruction.
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    .long   (50 << 26) | (\n << 21) | (3 << 16) | ({b_fpr} + 8 * \n)
+    .endr
+    ld      4, {host_msr}(3)
+    mtmsrd  4
+    isync
+1:  mfspr   4, 268
+    std     4, {b_timebase}(3)
+    ld      4, {b_dec}(3)
+    mtspr   22, 4
+    ld      4, {entry}(3)
+    mtspr   26, 4
+    ld      4, {b_msr}(3)
+    mtspr   27, 4
+    ld      4, {b_cr}(3)
+    mtcrf   0xff, 4
+    ld      4, {b_xer}(3)
+    mtspr   1, 4
+    ld      4, {b_ctr}(3)
+    mtctr   4
+    mtlr    3
+    .irp n, 0,1,2,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    ld      \n, ({b_gpr} + 8 * \n)(3)
+    .endr
+    ld      3, ({b_gpr} + 24)(3)
+    rfid
+
+    // What the trampoline's words are: r12 = the gate, then to gate_return, in either mode.
+    .globl  gate_trampoline
+gate_trampoline:
+    bcl     20, 31, 2f
+2:  mflr    12
+    rldicl  12, 12, 0, 32
+    addi    12, 12, -4
+    ld      11, {return_address}(12)
+    mtlr    11
+    blr
+    nop
+
+    .globl  gate_return
+gate_return:
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    std     \n, ({a_gpr} + 8 * \n)(12)
+    .endr
+    mfcr    11
+    std     11, {a_cr}(12)
+    mfspr   11, 1
+    std     11, {a_xer}(12)
+    mfctr   11
+    std     11, {a_ctr}(12)
+    mfmsr   11
+    std     11, {a_msr}(12)
+    mfspr   11, 272
+    std     11, {a_sprg0}(12)
+    mfspr   11, 273
+    std     11, {a_sprg1}(12)
+    mfspr   11, 275
+    std     11, {a_sprg3}(12)
+    mfspr   11, 22
+    std     11, {a_dec}(12)
+    mfspr   11, 268
+    std     11, {a_timebase}(12)
+    ld      11, {host_msr}(12)
+    mtmsrd  11
+    isync
+    mr      3, 12
+3:  // gate_finish: r3 = gate, 64-bit mode.
+    mtspr   275, 3
+    ld      4, {with_fpr}(3)
+    cmpdi   4, 0
+    beq     4f
+    mfmsr   4
+    ori     4, 4, 0x2000
+    mtmsrd  4
+    isync
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    .long   (54 << 26) | (\n << 21) | (3 << 16) | ({a_fpr} + 8 * \n)
+    .endr
+    ld      4, {host_msr}(3)
+    mtmsrd  4
+    isync
+4:  li      0, 0
+    std     0, {in_call}(3)
+    ld      1, {host_sp}(3)
+    ld      2, {host_toc}(3)
+    .irp n, 14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    ld      \n, (32 + 8 * (\n - 14))(1)
+    .endr
+    addi    1, 1, 176
+    ld      0, 8(1)
+    mtcrf   0xff, 0
+    ld      0, 16(1)
+    mtlr    0
+    blr
+
+    // From a vector: r3 = SPRG3, r4 = the vector's number, SPRG2 = r3 then, r4 then in the gate.
+    .globl  gate_trap
+gate_trap:
+    std     4, {vector}(3)
+    .irp n, 0,1,2,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    std     \n, ({a_gpr} + 8 * \n)(3)
+    .endr
+    ld      4, {trap_r4}(3)
+    std     4, ({a_gpr} + 32)(3)
+    mfspr   4, 274
+    std     4, ({a_gpr} + 24)(3)
+    mfcr    4
+    std     4, {a_cr}(3)
+    mfspr   4, 1
+    std     4, {a_xer}(3)
+    mfctr   4
+    std     4, {a_ctr}(3)
+    mflr    4
+    std     4, {lr}(3)
+    mfspr   4, 26
+    std     4, {srr0}(3)
+    mfspr   4, 27
+    std     4, {srr1}(3)
+    std     4, {a_msr}(3)
+    mfspr   4, 19
+    std     4, {dar}(3)
+    mfspr   4, 272
+    std     4, {a_sprg0}(3)
+    mfspr   4, 273
+    std     4, {a_sprg1}(3)
+    mfspr   4, 275
+    std     4, {a_sprg3}(3)
+    mfspr   4, 22
+    std     4, {a_dec}(3)
+    mfspr   4, 268
+    std     4, {a_timebase}(3)
+    // Whose gate? Only a real one can be gone on with.
+    ld      4, {magic}(3)
+    lis     5, {magic_high}
+    ori     5, 5, {magic_low}
+    rldicl  4, 4, 0, 32
+    cmpld   4, 5
+    bne     5f
+    ld      4, {host_msr}(3)
+    mtmsrd  4
+    isync
+    ld      4, {in_call}(3)
+    cmpdi   4, 0
+    bne     3b
+    ld      1, {stack_top}(3)
+    li      0, 0
+    stdu    0, -64(1)
+    ld      2, {host_toc}(3)
+    bl      {trapped}
+    nop
+5:  li      3, 0x58
+    li      4, 0
+    li      5, 16
+    bcl     20, 31, 6f
+6:  mflr    12
+    ld      6, (7f - 6b)(12)
+    ld      7, (7f + 8 - 6b)(12)
+    sc      1
+8:  b       8b
+    .balign 8
+7:  .ascii  "guest: no gate\r\n"
+"#,
+    host_sp = const offset_of!(Gate, host_sp),
+    host_toc = const offset_of!(Gate, host_toc),
+    host_msr = const offset_of!(Gate, host_msr),
+    in_call = const offset_of!(Gate, in_call),
+    vector = const offset_of!(Gate, vector),
+    return_address = const offset_of!(Gate, return_address),
+    with_fpr = const offset_of!(Gate, with_fpr),
+    entry = const offset_of!(Gate, entry),
+    trap_r4 = const offset_of!(Gate, trap_r4),
+    lr = const offset_of!(Gate, lr),
+    srr0 = const offset_of!(Gate, srr0),
+    srr1 = const offset_of!(Gate, srr1),
+    dar = const offset_of!(Gate, dar),
+    magic = const offset_of!(Gate, magic),
+    stack_top = const offset_of!(Gate, stack_top),
+    // lis sign-extends; the magic's low half keeps bit 31 clear.
+    magic_high = const (MAGIC >> 16) & 0xffff,
+    magic_low = const MAGIC & 0xffff,
+    b_gpr = const offset_of!(Gate, before.gpr),
+    b_cr = const offset_of!(Gate, before.cr),
+    b_xer = const offset_of!(Gate, before.xer),
+    b_ctr = const offset_of!(Gate, before.ctr),
+    b_msr = const offset_of!(Gate, before.msr),
+    b_sprg0 = const offset_of!(Gate, before.sprg0),
+    b_sprg1 = const offset_of!(Gate, before.sprg1),
+    b_dec = const offset_of!(Gate, before.dec),
+    b_timebase = const offset_of!(Gate, before.timebase),
+    b_fpr = const offset_of!(Gate, before.fpr),
+    a_gpr = const offset_of!(Gate, after.gpr),
+    a_cr = const offset_of!(Gate, after.cr),
+    a_xer = const offset_of!(Gate, after.xer),
+    a_ctr = const offset_of!(Gate, after.ctr),
+    a_msr = const offset_of!(Gate, after.msr),
+    a_sprg0 = const offset_of!(Gate, after.sprg0),
+    a_sprg1 = const offset_of!(Gate, after.sprg1),
+    a_sprg3 = const offset_of!(Gate, after.sprg3),
+    a_dec = const offset_of!(Gate, after.dec),
+    a_timebase = const offset_of!(Gate, after.timebase),
+    a_fpr = const offset_of!(Gate, after.fpr),
+    trapped = sym super::vectors::trapped,
+);
+
+unsafe extern "C" {
+    fn gate_enter(gate: *mut Gate);
+    static gate_trampoline: [u32; 8];
+    static gate_return: u8;
+    pub(super) static gate_trap: u8;
+}
+
+/// MSR\[SF\], 64-bit mode.
+pub const MSR_SF: u64 = 1 << 63;
+/// MSR\[RI\], recoverable.
+pub const MSR_RI: u64 = 2;
+
+/// This processor's MSR.
+pub fn msr() -> u64 {
+    let msr: u64;
+    // SAFETY: reading the MSR has no effect.
+    unsafe { core::arch::asm!("mfmsr {}", out(reg) msr, options(nomem, nostack)) };
+    msr
+}
+
+impl Gate {
+    /// A gate for a processor whose stack ends at `stack_top`. It stays where it is for ever: its
+    /// address is what the callee returns to.
+    pub fn new(stack_top: u64) -> &'static mut Gate {
+        let toc: u64;
+        // SAFETY: reads a register.
+        unsafe { core::arch::asm!("mr {}, 2", out(reg) toc, options(nomem, nostack)) };
+        let gate = alloc::boxed::Box::leak(alloc::boxed::Box::new(Gate {
+            // SAFETY: eight instructions of this image, never written.
+            trampoline: unsafe { gate_trampoline },
+            return_address: &raw const gate_return as u64,
+            magic: MAGIC,
+            in_call: 0,
+            host_sp: 0,
+            host_toc: toc,
+            host_msr: msr(),
+            trap_r4: 0,
+            vector: 0,
+            srr0: 0,
+            srr1: 0,
+            dar: 0,
+            lr: 0,
+            entry: 0,
+            with_fpr: 0,
+            stack_top,
+            start_msr: 0,
+            start_r3: 0,
+            before: Registers::ZERO,
+            after: Registers::ZERO,
+        }));
+        super::memory::flush_instructions(gate.address(), 128);
+        gate
+    }
+
+    /// Its address: what SPRG3 of its processor holds.
+    pub fn address(&self) -> u64 {
+        &raw const *self as u64
+    }
+
+    /// Makes it the gate that exceptions on this processor are recorded in.
+    pub fn attend(&mut self) {
+        self.host_msr = msr();
+        // SAFETY: SPRG3 is used for nothing else.
+        unsafe { core::arch::asm!("mtspr 275, {}", in(reg) self.address(), options(nostack)) };
+    }
+
+    /// MSR and r3 with which this processor was started, if it was.
+    pub fn started_with(&self) -> (u64, u64) {
+        let at = &raw const *self;
+        // SAFETY: `at` is this gate; volatile, since the entry code of its processor writes them.
+        unsafe {
+            (
+                (&raw const (*at).start_msr).read_volatile(),
+                (&raw const (*at).start_r3).read_volatile(),
+            )
+        }
+    }
+
+    /// Calls `entry` with `before` in the registers and the gate's address in LR. SPRG3 is the
+    /// gate's address, whatever `before` says. The registers afterwards (r11 and r12 are not
+    /// known), or the exception that ended the call.
+    ///
+    /// `entry` is the firmware under test: if it breaks this guest, that is a verdict, too.
+    pub fn enter(
+        &mut self,
+        entry: u64,
+        before: &Registers,
+        with_fpr: bool,
+    ) -> Result<Registers, Trap> {
+        self.entry = entry;
+        self.before = *before;
+        self.before.sprg3 = self.address();
+        self.after = Registers::ZERO;
+        self.with_fpr = with_fpr.into();
+        // SAFETY: the assembly keeps the registers of the caller on its stack and in the gate,
+        // and writes nothing but the gate.
+        unsafe { gate_enter(self) };
+        let at = &raw const *self;
+        // SAFETY: as above; volatile, since the assembly wrote them.
+        let vector = unsafe { (&raw const (*at).vector).read_volatile() };
+        if vector != 0 {
+            return Err(self.trap());
+        }
+        // SAFETY: as above.
+        Ok(unsafe { (&raw const (*at).after).read_volatile() })
+    }
+
+    /// The registers that the last call was entered with.
+    pub fn entered_with(&self) -> &Registers {
+        &self.before
+    }
+
+    /// The last exception.
+    pub(super) fn trap(&self) -> Trap {
+        Trap {
+            vector: self.vector,
+            address: self.srr0,
+            msr: self.srr1,
+            data_address: self.dar,
+            link: self.lr,
+        }
+    }
+}

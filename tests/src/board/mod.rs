@@ -1,0 +1,23 @@
+//! Everything that touches the machine, and the only unsafe code of the guest.
+//!
+//! The modules above see: the state at entry ([`entry`]), memory by address ([`memory`]),
+//! hypercalls ([`hypercall`]), calls into the firmware under test with a chosen register file
+//! ([`gate`]), exception vectors ([`vectors`]) and other processors ([`processor`]).
+
+mod bytes;
+pub mod console;
+pub mod entry;
+pub mod gate;
+pub mod heap;
+pub mod hypercall;
+pub mod memory;
+pub mod processor;
+pub mod vectors;
+
+/// The timebase, in ticks.
+pub fn timebase() -> u64 {
+    let ticks: u64;
+    // SAFETY: reading the timebase has no effect.
+    unsafe { core::arch::asm!("mfspr {}, 268", out(reg) ticks, options(nomem, nostack)) };
+    ticks
+}

@@ -1,0 +1,58 @@
+//! Exception vectors that record and go on instead of hanging.
+//!
+//! The firmware's own code may lie where the vectors go, so they are put in only around calls into
+//! RTAS, and what was there comes back before the client interface is called again.
+
+use super::gate::{self, Gate};
+use super::memory;
+use crate::say;
+
+/// What the guest overwrites: the vectors of the 64-bit processors up to 0xfff.
+const AREA: core::ops::Range<u64> = 0x100..0x1000;
+
+const VECTORS: [u64; 23] = [
+    0x100, 0x200, 0x300, 0x380, 0x400, 0x480, 0x500, 0x600, 0x700, 0x800, 0x900, 0x980, 0xa00,
+    0xc00, 0xd00, 0xe00, 0xe20, 0xe40, 0xe60, 0xf00, 0xf20, 0xf40, 0xf60,
+];
+
+/// The guest's vectors are in place while this lives.
+pub struct Vectors {
+    saved: alloc::vec::Vec<u8>,
+}
+
+impl Vectors {
+    /// Puts the vectors in.
+    pub fn install() -> Vectors {
+        let saved = AREA.map(memory::read_u8).collect();
+        for vector in VECTORS {
+            let target = &raw const gate::gate_trap as u64;
+            let code = [
+                0x7c72_43a6,                 // mtspr SPRG2, r3
+                0x7c73_42a6,                 // mfspr r3, SPRG3
+                0xf883_0000 | TRAP_R4,       // std r4, trap_r4(r3)
+                0x3880_0000 | vector as u32, // li r4, vector
+                0x4800_0002 | target as u32, // ba gate_trap
+            ];
+            for (index, instruction) in code.into_iter().enumerate() {
+                memory::write_u32(vector + 4 * index as u64, instruction);
+            }
+        }
+        memory::flush_instructions(AREA.start, AREA.end - AREA.start);
+        Vectors { saved }
+    }
+}
+
+impl Drop for Vectors {
+    fn drop(&mut self) {
+        memory::write(AREA.start, &self.saved);
+        memory::flush_instructions(AREA.start, AREA.end - AREA.start);
+    }
+}
+
+const TRAP_R4: u32 = gate::TRAP_R4_OFFSET as u32;
+
+/// An exception outside a call: the guest's own mistake, or an interrupt that nobody asked for.
+pub(super) extern "C" fn trapped(gate: &Gate) -> ! {
+    say!("guest: exception outside any call: {:x?}", gate.trap());
+    super::console::power_off()
+}
