@@ -7,7 +7,17 @@
 extern crate alloc;
 
 pub mod board;
+mod boot;
+mod cas;
+pub mod client;
+pub mod console;
 pub mod firmware;
+mod flat_tree;
+pub mod kernel;
+mod machine;
+pub mod memory_map;
+pub mod messages;
+pub mod rtas_area;
 
 pub use board::Board;
 pub use firmware::{ClientReturn, Firmware, HandOver, Stopped, stop};

@@ -1,0 +1,104 @@
+//! Methods of open instances: `call-method` (IEEE 1275, 6.3.2.2).
+//!
+//! Arguments: the method's name, the instance, the method's own arguments, topmost of the stack
+//! first. Results: a catch code, 0 if the method ran, then the method's results.
+
+use super::array::Call;
+use super::handles::Kind;
+use super::{Cells, NONE};
+use crate::board::Board;
+use crate::firmware::Firmware;
+use crate::rtas_area::CellWidth;
+
+/// Catch code: no such method, or no such instance (Forth-94, table 9.2: unsupported operation).
+const UNSUPPORTED: u32 = -21i32 as u32;
+/// Catch code: the method refused its arguments (Forth-94, table 9.2: invalid numeric argument).
+const REFUSED: u32 = -24i32 as u32;
+
+/// A method that ran, with its results.
+const fn ran(results: [u32; 2]) -> Cells {
+    let [first, second] = results;
+    [0, first, second, 0]
+}
+
+const fn failed(code: u32) -> Cells {
+    [code, 0, 0, 0]
+}
+
+impl<B: Board> Firmware<B> {
+    pub(super) fn call_method(&mut self, name: u32, handle: u32, call: &Call) -> Cells {
+        let mut given = [0; 3];
+        let own = call.arguments.get(2..).unwrap_or(&[]);
+        for (to, from) in given.iter_mut().zip(own) {
+            *to = *from;
+        }
+        let [first, second, third] = given;
+        let Some(name) = self.string(name) else {
+            self.complain(
+                "method name",
+                format_args!("client call: the name of a method is not in memory or not ended"),
+            );
+            return failed(UNSUPPORTED);
+        };
+        let Some(instance) = self.client.instances.get(handle) else {
+            self.complain(
+                &alloc::format!("method {name} {handle}"),
+                format_args!("client call: method '{name}' of {handle:#x}, which is not open"),
+            );
+            return failed(UNSUPPORTED);
+        };
+        let (kind, node) = (instance.kind, instance.node);
+        match (kind, name.as_str(), own.len()) {
+            (Kind::Root, "ibm,client-architecture-support", 1..) => {
+                ran([self.client_architecture_support(first), 0])
+            }
+            (Kind::Rtas, "instantiate-rtas", 1..) => self.bind_rtas(first, CellWidth::Bits32),
+            (Kind::Rtas, "instantiate-rtas-64", 1..) => self.bind_rtas(first, CellWidth::Bits64),
+            // ( address length -- actual )
+            (Kind::Console(_), "write", 2..) => {
+                ran([self.write(handle, second, first).unwrap_or(NONE), 0])
+            }
+            (Kind::Console(_), "read", 2..) => {
+                ran([self.read(handle, second, first).unwrap_or(NONE), 0])
+            }
+            // ( [address] size alignment -- base ), the address only if the alignment is 0.
+            (Kind::Memory, "claim", 2..) if first != 0 || own.len() > 2 => {
+                match self.claim(third, second, first) {
+                    Some(base) => ran([base, 0]),
+                    None => failed(REFUSED),
+                }
+            }
+            // ( address size -- )
+            (Kind::Memory, "release", 2..) => {
+                self.release(second, first);
+                ran([0, 0])
+            }
+            _ => {
+                let path = self.tree.path(node).unwrap_or_default();
+                let count = own.len();
+                self.complain(
+                    &alloc::format!("method {name} {path} {count}"),
+                    format_args!(
+                        "client call: {path} has no method '{name}' with {count} arguments"
+                    ),
+                );
+                failed(UNSUPPORTED)
+            }
+        }
+    }
+
+    fn bind_rtas(&mut self, base: u32, width: CellWidth) -> Cells {
+        match self.instantiate_rtas(u64::from(base)) {
+            Ok(instance) => match u32::try_from(instance.entry(width)) {
+                Ok(entry) => ran([entry, 0]),
+                Err(_) => failed(REFUSED),
+            },
+            Err(error) => {
+                self.say(format_args!(
+                    "RTAS cannot be instantiated at {base:#x}: {error}"
+                ));
+                failed(REFUSED)
+            }
+        }
+    }
+}
