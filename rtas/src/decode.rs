@@ -71,22 +71,25 @@ impl Allegation {
     /// Stores `status` where the counts say that the status word is; nothing where they leave no
     /// room for one.
     #[inline]
-    fn refuse<M: CallerMemory>(self, memory: &mut M, counts: Option<(u32, u32)>, status: i32) {
+    fn refuse<M: CallerMemory>(self, memory: &mut M, counts: Option<(i64, i64)>, status: i32) {
         if let Some((inputs, outputs)) = counts
-            && inputs <= buffer::MAX_CELLS as u32
+            && (0..=buffer::MAX_CELLS as i64).contains(&inputs)
             && outputs >= 1
         {
             // A cell that may not be written is left alone: there is nobody else to tell.
-            let _ = self.store(memory, buffer::ARGUMENTS as u32 + inputs, status as u32);
+            let _ = self.store(
+                memory,
+                buffer::ARGUMENTS as u32 + inputs as u32,
+                status as u32,
+            );
         }
     }
 
     /// The counts of the buffer, each read once.
     #[inline]
-    fn counts<M: CallerMemory>(self, memory: &M) -> Option<(u32, u32)> {
+    fn counts<M: CallerMemory>(self, memory: &M) -> Option<(i64, i64)> {
         let inputs = self.load(memory, buffer::INPUTS as u32)?;
-        let outputs = self.load(memory, buffer::OUTPUTS as u32)?;
-        Some((u32::try_from(inputs).ok()?, u32::try_from(outputs).ok()?))
+        Some((inputs, self.load(memory, buffer::OUTPUTS as u32)?))
     }
 
     /// Stores `status` as that of the call, reading the counts anew: for a call that nothing else
@@ -194,9 +197,10 @@ impl Request {
         memory: &M,
         buffer: Allegation,
         token: i64,
-        counts: Option<(u32, u32)>,
+        counts: Option<(i64, i64)>,
     ) -> Option<Self> {
         let (inputs, outputs) = counts?;
+        let (inputs, outputs) = (u32::try_from(inputs).ok()?, u32::try_from(outputs).ok()?);
         let (callee, token) = find(config, u32::try_from(token).ok()?)?;
         let sane = buffer.address.is_multiple_of(buffer::ALIGNMENT)
             && inputs
@@ -251,3 +255,6 @@ impl Request {
         status
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -106,3 +106,6 @@ fn power_off<'a>(config: &'a Config, request: &Request) -> &'a LeaveBuffer {
 pub fn exhausted<M: CallerMemory>(memory: &mut M, width: CellWidth, address: u64) {
     Allegation::new(width, address).answer(memory, status::HARDWARE_ERROR);
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

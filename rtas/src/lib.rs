@@ -25,4 +25,7 @@ pub mod source;
 pub mod table;
 pub mod tokens;
 
+#[cfg(all(test, not(loom)))]
+mod testing;
+
 pub use platform::{HypervisorBuffer, Platform};

@@ -119,3 +119,6 @@ impl<'a, P: Platform> Query<'a, P> {
         })
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

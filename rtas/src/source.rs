@@ -249,3 +249,6 @@ impl<'a, P: Platform> Sources<'a, P> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
