@@ -36,8 +36,8 @@ fn pad(out: &mut Vec<u8>, alignment: usize) {
 }
 
 impl Tree {
-    /// Largest flat tree that is written, in bytes.
-    pub const MAX_FLAT_BYTES: usize = 64 * 1024 * 1024;
+    /// Largest flat tree that is written, in bytes. QEMU makes none above 2 MiB (`FDT_MAX_SIZE`).
+    pub const MAX_FLAT_BYTES: usize = 16 * 1024 * 1024;
 
     /// The flat tree: version 17, packed, every name of a property once, each block aligned to
     /// eight bytes. Its length is its total size.

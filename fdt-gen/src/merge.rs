@@ -53,7 +53,7 @@ impl Tree {
     /// The reservations stay, since those of `new` are empty; the boot processor is that of
     /// `new`. On an error nothing has changed.
     pub fn merge(&mut self, new: &Self) -> Result<MergeSummary, EditError> {
-        self.check_room(new)?;
+        self.check_room_for(new)?;
         let mut summary = MergeSummary::default();
         let aliases = self.live_aliases();
         self.boot_cpuid = new.boot_cpuid;
@@ -81,7 +81,7 @@ impl Tree {
     }
 
     /// Whether both trees together are within all limits.
-    fn check_room(&self, new: &Self) -> Result<(), EditError> {
+    fn check_room_for(&self, new: &Self) -> Result<(), EditError> {
         if self.node_count() + new.node_count() > MAX_NODES
             || self.handle_count() + new.node_count() > MAX_HANDLES
         {

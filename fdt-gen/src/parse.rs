@@ -14,8 +14,7 @@ pub use error::{Damage, ParseError};
 use crate::flat::{HEADER_BYTES, MAGIC, RESERVATION_BYTES, VERSION, header, token};
 use crate::names::NameId;
 use crate::tree::{
-    EditError, MAX_NAME_BYTES, MAX_NODE_PROPERTIES, MAX_VALUE_BYTES, NodeId, Origin, Reservation,
-    Tree, is_legal_name,
+    EditError, MAX_NAME_BYTES, MAX_VALUE_BYTES, NodeId, Origin, Reservation, Tree, is_legal_name,
 };
 
 /// Most entries of the memory reservation block.
@@ -251,9 +250,6 @@ impl Reader<'_, '_> {
         let properties = node.map_or(&[][..], |node| &node.properties);
         if properties.iter().any(|property| property.name == id) {
             return Err(Damage::DuplicateProperty.at(at));
-        }
-        if properties.len() >= MAX_NODE_PROPERTIES {
-            return Err(Damage::TooManyProperties.at(at));
         }
         self.tree
             .push_property(open, id, value, Origin::Board)

@@ -189,9 +189,7 @@ impl Tree {
             property.origin = origin;
             return Ok(());
         }
-        if node.properties.len() >= MAX_NODE_PROPERTIES || self.property_count >= MAX_PROPERTIES {
-            return Err(EditError::TooManyProperties);
-        }
+        self.check_room(id)?;
         let name = self
             .names
             .intern(name)
@@ -199,7 +197,16 @@ impl Tree {
         self.push_property(id, name, value, origin)
     }
 
-    /// Adds a property that is known to be new, legal and within the limits.
+    /// Whether the node and the tree can have one more property.
+    fn check_room(&self, id: NodeId) -> Result<(), EditError> {
+        let count = self.node(id).map_or(0, |node| node.properties.len());
+        if count >= MAX_NODE_PROPERTIES || self.property_count >= MAX_PROPERTIES {
+            return Err(EditError::TooManyProperties);
+        }
+        Ok(())
+    }
+
+    /// Adds a property that is known to be new and legal.
     pub(crate) fn push_property(
         &mut self,
         id: NodeId,
@@ -207,6 +214,7 @@ impl Tree {
         value: &[u8],
         origin: Origin,
     ) -> Result<(), EditError> {
+        self.check_room(id)?;
         let node = self.node_mut(id).ok_or(EditError::NoSuchNode)?;
         node.properties.push(Property {
             name,
