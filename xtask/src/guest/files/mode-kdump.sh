@@ -1,0 +1,24 @@
+# Loads the kdump kernel and crashes the way that oxrtas.crash= says.
+say "FACT release $(uname -r)"
+say "FACT cpus.online $(cat /sys/devices/system/cpu/online)"
+say "FACT cpus.count $(grep -c ^processor /proc/cpuinfo)"
+say "FACT crashkernel-bytes $(cat /sys/kernel/kexec_crash_size)"
+say "FACT interrupt-controller $(grep -m 1 -o -E 'XICS|XIVE' /proc/interrupts | tr XICSVE xicsve)"
+# The shell panics itself: `echo` into sysrq-trigger is a builtin.
+say "FACT panicking-pid $$"
+append="console=hvc0 $(parameter second 'maxcpus=1,reset_devices,irqpoll,noirqdistrib' | tr , ' ')"
+kexec -p /kdump/vmlinux --initrd=/kdump/initrd --append="$append" >/tmp/kexec.log 2>&1
+if [ "$(cat /sys/kernel/kexec_crash_loaded)" = 1 ]; then
+  verdict kexec-loaded pass "$(cat /sys/kernel/kexec_crash_size) bytes reserved"
+  crash=$(parameter crash sysrq-c)
+  phase crash
+  case $crash in
+  sysrq-c) echo c >/proc/sysrq-trigger;;
+  # The host does it, by QMP or gdb; this processor stays where it is.
+  host) sleep 1000;;
+  *) verdict crash fail "unknown way to crash: $crash";;
+  esac
+  verdict crash fail "the kernel went on after $crash"
+else
+  verdict kexec-loaded fail "$(tail -n 1 /tmp/kexec.log)"
+fi

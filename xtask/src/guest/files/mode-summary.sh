@@ -1,0 +1,1 @@
+. /oxrtas/summary.sh
