@@ -21,3 +21,6 @@ pub mod rtas_area;
 
 pub use board::Board;
 pub use firmware::{ClientReturn, Firmware, HandOver, Stopped, stop};
+
+#[cfg(test)]
+mod tests;

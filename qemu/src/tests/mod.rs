@@ -1,0 +1,10 @@
+//! The firmware on the host: memory is a vector, the hypervisor a script that follows QEMU 7.2.
+
+mod array;
+mod boot;
+mod client;
+mod failures;
+pub(crate) mod machine;
+mod methods;
+mod prom_init;
+mod rtas;
