@@ -120,9 +120,9 @@ impl Tree {
             out.push(0);
             pad(out, 4);
             for property in &node.properties {
-                put(out, token::PROPERTY);
-                put(out, property.value.len() as u32);
-                put(out, strings.offset(property.name));
+                let length = property.value.len() as u32;
+                let words = [token::PROPERTY, length, strings.offset(property.name)];
+                out.extend_from_slice(words.map(u32::to_be_bytes).as_flattened());
                 out.extend_from_slice(&property.value);
                 pad(out, 4);
             }

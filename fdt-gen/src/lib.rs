@@ -4,7 +4,7 @@
 //! and its client edit the live [`Tree`]; [`Tree::merge`] takes what QEMU sends after
 //! `ibm,client-architecture-support`; [`Tree::flatten`] writes the tree for the kernel and for
 //! `H_UPDATE_DT`. The flat format is version 17 of the Devicetree Specification 0.4, chapter 5.
-#![cfg_attr(not(test), no_std)]
+#![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
 

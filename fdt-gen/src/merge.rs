@@ -219,11 +219,11 @@ impl Tree {
         };
         let ours = property.origin != Origin::Board;
         if ours && property.board.as_deref().is_none_or(|old| old == value) {
-            summary.properties_kept += usize::from(property.value != value);
+            summary.properties_kept += usize::from(*property.value != *value);
             property.board = Some(value.into());
             return Ok(());
         }
-        if property.value != value {
+        if *property.value != *value {
             summary.properties_changed += 1;
         }
         self.set(id, name, value, Origin::Board)

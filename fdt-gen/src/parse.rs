@@ -1,7 +1,7 @@
 //! Reading a flat tree, none of which is trusted.
 //!
 //! One pass over the structure block, no recursion: the open nodes are the ancestors of the last
-//! one in the tree that is being built, and [`MAX_DEPTH`] bounds them. Time and memory are linear
+//! one in the tree that is being built, and [`MAX_DEPTH`](crate::MAX_DEPTH) bounds them. Time and memory are linear
 //! in the blob's size but for the sibling and property limits of [`crate::tree`].
 
 mod error;

@@ -3,6 +3,7 @@
 mod edit;
 mod path;
 mod query;
+mod value;
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -15,6 +16,7 @@ pub use path::NextProperty;
 pub use query::{Children, Descendants, PropertyRef};
 
 use crate::names::{NameId, Names};
+use value::Value;
 
 /// Deepest level of a node, the root being at level 1.
 pub const MAX_DEPTH: usize = 64;
@@ -92,10 +94,10 @@ impl Reservation {
 #[derive(Clone, Debug)]
 pub(crate) struct Property {
     pub(crate) name: NameId,
-    pub(crate) value: Vec<u8>,
+    pub(crate) value: Value,
     pub(crate) origin: Origin,
     /// What QEMU said last, where the firmware or the client has overwritten it.
-    pub(crate) board: Option<Vec<u8>>,
+    pub(crate) board: Option<Box<[u8]>>,
 }
 
 #[derive(Clone, Debug)]

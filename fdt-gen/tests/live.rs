@@ -379,3 +379,14 @@ fn what_qemu_said_last_is_remembered_under_an_edit() {
     tree.set(id, "own", &text("x"), Origin::Firmware).unwrap();
     assert_eq!(tree.board_property(id, "own"), None);
 }
+
+#[test]
+fn values_of_every_length_are_kept_as_they_are() {
+    let mut tree = Tree::new();
+    let bytes: Vec<u8> = (0..=255).cycle().take(300).collect();
+    for length in (0..300).chain((0..300).rev()) {
+        tree.set(tree.root(), "p", &bytes[..length], Origin::Client)
+            .unwrap();
+        assert_eq!(tree.property(tree.root(), "p"), Some(&bytes[..length]));
+    }
+}

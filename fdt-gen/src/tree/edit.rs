@@ -183,7 +183,7 @@ impl Tree {
             let old = core::mem::replace(&mut property.value, value.into());
             match (property.origin, origin) {
                 (_, Origin::Board) => property.board = None,
-                (Origin::Board, _) => property.board = Some(old),
+                (Origin::Board, _) => property.board = Some((*old).into()),
                 _ => {}
             }
             property.origin = origin;
