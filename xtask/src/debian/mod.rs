@@ -56,16 +56,11 @@ pub struct Kernel {
 }
 
 /// Programs of the guest and the shared libraries that they need.
-const GUEST_PROGRAMS: [&str; 4] = [
-    "busybox-static",
-    "kexec-tools",
-    "makedumpfile",
-    "powerpc-utils",
-];
+const GUEST_PROGRAMS: [&str; 3] = ["busybox-static", "kexec-tools", "makedumpfile"];
 /// QEMU from backports.
 const QEMU_SET: &str = "qemu-10.0";
 /// The directory of the guest's programs.
-const GUEST_SET: &str = "guest";
+const GUEST_SET: &str = "guest-programs";
 
 /// The kernel of `version`, fetched when it is not in the cache.
 pub fn kernel(version: KernelVersion) -> Result<Kernel> {

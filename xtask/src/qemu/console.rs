@@ -2,15 +2,36 @@
 //! one that waits for something in it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A line of the console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When its end came, since the machine was started.
+    pub at: Duration,
+    /// The text, without the line end.
+    pub text: String,
+}
 
 /// What has been printed, and whether more can come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    lines: Vec<String>,
+    started: Instant,
+    lines: Vec<Line>,
     /// Text after the last line end.
     partial: Vec<u8>,
     ended: bool,
+}
+
+impl State {
+    fn end_line(&mut self) {
+        let line = Line {
+            at: self.started.elapsed(),
+            text: String::from_utf8_lossy(&self.partial).into_owned(),
+        };
+        self.lines.push(line);
+        self.partial.clear();
+    }
 }
 
 /// The console's output.
@@ -20,7 +41,7 @@ struct State {
 /// Order:       no other lock is taken while it is held.
 /// Holder dies: nothing panics while it is held; if it did, what is there is still true, so a
 ///              poisoned lock is used.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Console {
     shared: Arc<(Mutex<State>, Condvar)>,
 }
@@ -39,6 +60,19 @@ pub enum Seen {
 }
 
 impl Console {
+    /// An empty console; the times of its lines count from `started`.
+    pub fn new(started: Instant) -> Self {
+        let state = State {
+            started,
+            lines: Vec::new(),
+            partial: Vec::new(),
+            ended: false,
+        };
+        Self {
+            shared: Arc::new((Mutex::new(state), Condvar::new())),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         let (state, _) = &*self.shared;
         state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -49,11 +83,7 @@ impl Console {
         let mut state = self.lock();
         for &byte in bytes {
             match byte {
-                b'\n' => {
-                    let line = String::from_utf8_lossy(&state.partial).into_owned();
-                    state.lines.push(line);
-                    state.partial.clear();
-                }
+                b'\n' => state.end_line(),
                 b'\r' => (),
                 _ => state.partial.push(byte),
             }
@@ -66,9 +96,7 @@ impl Console {
     pub fn end(&self) {
         let mut state = self.lock();
         if !state.partial.is_empty() {
-            let line = String::from_utf8_lossy(&state.partial).into_owned();
-            state.lines.push(line);
-            state.partial.clear();
+            state.end_line();
         }
         state.ended = true;
         drop(state);
@@ -76,7 +104,7 @@ impl Console {
     }
 
     /// All complete lines.
-    pub fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<Line> {
         self.lock().lines.clone()
     }
 
@@ -91,7 +119,7 @@ impl Console {
     ) -> Seen {
         let mut state = self.lock();
         loop {
-            while let Some(line) = state.lines.get(*cursor) {
+            while let Some(Line { text: line, .. }) = state.lines.get(*cursor) {
                 *cursor += 1;
                 if forbidden.iter().any(|pattern| line.contains(pattern)) {
                     return Seen::Forbidden(line.clone());
@@ -120,7 +148,6 @@ impl Console {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn later() -> Instant {
         Instant::now() + Duration::from_secs(60)
@@ -128,7 +155,7 @@ mod tests {
 
     #[test]
     fn patterns_are_found_in_order_and_a_line_is_looked_at_once() {
-        let console = Console::default();
+        let console = Console::new(Instant::now());
         console.push(b"one\r\ntwo thr");
         console.push(b"ee\nfour");
         let mut cursor = 0;
@@ -136,12 +163,13 @@ mod tests {
         assert_eq!(two, Seen::Wanted(1, "two three".to_owned()));
         console.end();
         assert_eq!(console.wait(&mut cursor, &["one"], &[], later()), Seen::End);
-        assert_eq!(console.lines(), ["one", "two three", "four"]);
+        let lines: Vec<String> = console.lines().into_iter().map(|line| line.text).collect();
+        assert_eq!(lines, ["one", "two three", "four"]);
     }
 
     #[test]
     fn a_forbidden_line_ends_the_wait_even_before_a_wanted_one() {
-        let console = Console::default();
+        let console = Console::new(Instant::now());
         console.push(b"Oops: here\nwanted\n");
         let mut cursor = 0;
         let seen = console.wait(&mut cursor, &["wanted"], &["Oops"], later());
@@ -150,7 +178,7 @@ mod tests {
 
     #[test]
     fn waiting_ends_at_the_deadline() {
-        let console = Console::default();
+        let console = Console::new(Instant::now());
         console.push(b"no line end");
         let seen = console.wait(&mut 0, &["no"], &[], Instant::now());
         assert_eq!(seen, Seen::Deadline);
@@ -158,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_line_that_comes_while_waiting_is_seen() {
-        let console = Console::default();
+        let console = Console::new(Instant::now());
         let writer = console.clone();
         let thread = std::thread::spawn(move || writer.push(b"late\n"));
         let seen = console.wait(&mut 0, &["late"], &[], later());

@@ -3,6 +3,7 @@
 use super::binary::Emulator;
 use super::devices::Attached;
 use crate::cli::IcMode;
+use crate::guest::Mode;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -92,6 +93,43 @@ impl Machine {
         }
         arguments.extend(self.extra.iter().cloned());
         arguments
+    }
+
+    /// Adds words to the kernel's command line.
+    pub fn add_words(&mut self, words: &str) {
+        if !self.append.is_empty() {
+            self.append.push(' ');
+        }
+        self.append.push_str(words);
+    }
+
+    /// Tells our initial file system what to do, and which devices there are.
+    pub fn run_mode(&mut self, mode: Mode) {
+        self.add_words(&mode.parameter());
+        if !self.devices.is_empty() {
+            let names = self.device_names().join(",");
+            self.add_words(&format!("oxrtas.devices={names}"));
+        }
+        let words: Vec<String> = self
+            .devices
+            .iter()
+            .filter_map(|device| device.append.clone())
+            .collect();
+        for words in words {
+            self.add_words(&words);
+        }
+    }
+
+    /// The names of its device presets.
+    pub fn device_names(&self) -> Vec<&'static str> {
+        let devices = self.devices.iter();
+        devices.map(|attached| attached.device.name()).collect()
+    }
+
+    /// What the guest must report about its devices.
+    pub fn facts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let facts = self.devices.iter().flat_map(|device| &device.facts);
+        facts.map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// The command, with console and monitor as `console` says.

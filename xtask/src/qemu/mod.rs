@@ -8,7 +8,7 @@ mod qmp;
 mod session;
 
 pub use binary::Emulator;
-pub use console::Seen;
+pub use console::{Line, Seen};
 pub use devices::Attached;
 pub use machine::{Firmware, Machine};
 pub use qmp::Qmp;
@@ -17,6 +17,7 @@ pub use session::{Ended, Session};
 use crate::cli::{MachineArgs, QemuArgs};
 use crate::debian::{self, Kernel, KernelVersion};
 use crate::error::WithHint;
+use crate::guest::{self, Expectation, Mode};
 use crate::{paths, process, setup};
 use anyhow::{Context, Result, anyhow, bail};
 use std::path::{Path, PathBuf};
@@ -43,6 +44,14 @@ impl Bootable {
             None if Path::new(name).is_file() => Ok(Self::File(PathBuf::from(name))),
             None => Err(anyhow!("there is no kernel {name}"))
                 .hint("--kernel takes 6.1, 6.12, or the path of an image"),
+        }
+    }
+
+    /// Debian's, if it is that.
+    pub fn debian(&self) -> Option<&Kernel> {
+        match self {
+            Self::Debian(kernel) => Some(kernel),
+            Self::File(_) => None,
         }
     }
 
@@ -100,38 +109,36 @@ pub fn machine(arguments: &MachineArgs, directory: &Path) -> Result<(Machine, Bo
 /// `cargo xtask qemu`.
 pub fn run(arguments: &QemuArgs) -> Result<ExitCode> {
     let directory = paths::target_directory("qemu-runs")?.join("interactive");
-    let (mut machine, _kernel) = machine(&arguments.machine, &directory)?;
-    let mode = if arguments.no_shell {
-        "summary"
-    } else {
-        "shell"
-    };
+    let (mut machine, kernel) = machine(&arguments.machine, &directory)?;
     machine.initramfs = match &arguments.initramfs {
         Some(path) => Some(path.clone()),
-        None => None,
+        None => Some(guest::initramfs(guest::Contents {
+            programs: &debian::guest_programs()?,
+            kernel: kernel.debian(),
+            kdump: false,
+        })?),
     };
-    machine.append = format!("console=hvc0 oxrtas.mode={mode}");
-    for words in machine
-        .devices
-        .iter()
-        .filter_map(|device| device.append.as_deref())
-        .chain(arguments.append.as_deref())
-    {
-        machine.append.push(' ');
-        machine.append.push_str(words);
+    let mode = match (arguments.no_shell, machine.devices.is_empty()) {
+        (false, _) => Mode::Shell,
+        (true, true) => Mode::Summary,
+        (true, false) => Mode::Devices,
+    };
+    machine.run_mode(mode);
+    if let Some(words) = &arguments.append {
+        machine.add_words(words);
     }
     machine.gdb = arguments.gdb;
     machine.extra = arguments.extra.clone();
-    let command = machine.command(&machine::TERMINAL);
     if arguments.dry_run {
+        let command = machine.command(&machine::TERMINAL);
         println!("{}", process::show(&command));
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(port) = arguments.gdb {
-        eprintln!("waiting for gdb: target remote :{port}");
+        eprintln!("halted; in gdb: target remote :{port}");
     }
     if arguments.no_shell {
-        return summary(&machine, Duration::from_secs(arguments.timeout));
+        return summary(&machine, mode, Duration::from_secs(arguments.timeout));
     }
     interactive(&machine)
 }
@@ -149,10 +156,21 @@ fn interactive(machine: &Machine) -> Result<ExitCode> {
     })
 }
 
-/// Runs a machine to its end, prints its console, and judges it by the guest's verdicts.
-fn summary(machine: &Machine, limit: Duration) -> Result<ExitCode> {
-    let session = Session::start(machine, "summary", limit)?;
-    let ended = session.finish()?;
-    println!("{}", ended.lines.join("\n"));
+/// Runs a machine to its end, printing its console, and judges it by the guest's verdicts.
+fn summary(machine: &Machine, mode: Mode, limit: Duration) -> Result<ExitCode> {
+    let ended = Session::start_shown(machine, "no-shell", limit)?.finish()?;
+    let mut expectation = Expectation::new(mode, &machine.device_names(), 0);
+    for (key, value) in machine.facts() {
+        expectation = expectation.fact(key, value);
+    }
+    let failures = expectation.failures(&ended.transcript());
+    if failures.is_empty() && ended.status.success() {
+        println!("The guest is fine ({:.1} s).", ended.duration.as_secs_f64());
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("QEMU ended with {}.", ended.status);
+    for failure in failures {
+        println!("FAILED {failure}");
+    }
     Ok(ExitCode::FAILURE)
 }

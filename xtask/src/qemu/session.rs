@@ -1,9 +1,10 @@
 //! One run of a machine: its console is read while it runs, it has a deadline, and a log is kept.
 
-use super::console::{Console, Seen};
+use super::console::{Console, Line, Seen};
 use super::machine::Machine;
 use super::qmp::Qmp;
 use crate::error::WithHint;
+use crate::guest::Transcript;
 use crate::{paths, process};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -36,7 +37,7 @@ pub struct Ended {
     /// How QEMU ended.
     pub status: ExitStatus,
     /// All lines of the console.
-    pub lines: Vec<String>,
+    pub lines: Vec<Line>,
     /// What QEMU itself said.
     pub errors: Vec<String>,
     /// How long it ran.
@@ -45,9 +46,29 @@ pub struct Ended {
     pub log: PathBuf,
 }
 
+impl Ended {
+    /// What the guest's scripts said.
+    pub fn transcript(&self) -> Transcript {
+        let mut transcript = Transcript::default();
+        for line in &self.lines {
+            transcript.push(line.at, &line.text);
+        }
+        transcript
+    }
+}
+
 impl Session {
     /// Starts `machine`. Its console goes to `target/qemu-runs/NAME.log`; it may run for `limit`.
     pub fn start(machine: &Machine, name: &str, limit: Duration) -> Result<Self> {
+        Self::launch(machine, name, limit, false)
+    }
+
+    /// Like [`Session::start`]; the console is also copied to standard output as it comes.
+    pub fn start_shown(machine: &Machine, name: &str, limit: Duration) -> Result<Self> {
+        Self::launch(machine, name, limit, true)
+    }
+
+    fn launch(machine: &Machine, name: &str, limit: Duration, shown: bool) -> Result<Self> {
         let file = name.replace(
             |c: char| !(c.is_ascii_alphanumeric() || "-_.,".contains(c)),
             "_",
@@ -69,13 +90,13 @@ impl Session {
             .spawn()
             .with_context(|| format!("cannot run {}", machine.emulator.path().display()))
             .hint("`cargo xtask setup` installs QEMU (package qemu-system-ppc)")?;
-        let (console, errors) = (Console::default(), Console::default());
+        let (console, errors) = (Console::new(started), Console::new(started));
         let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            readers.push(reader(stdout, console.clone(), file.try_clone()?));
+            readers.push(reader(stdout, console.clone(), file.try_clone()?, shown));
         }
         if let Some(stderr) = child.stderr.take() {
-            readers.push(reader(stderr, errors.clone(), file));
+            readers.push(reader(stderr, errors.clone(), file, false));
         }
         Ok(Self {
             child,
@@ -112,7 +133,7 @@ impl Session {
     }
 
     /// The lines printed so far.
-    pub fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<Line> {
         self.console.lines()
     }
 
@@ -172,7 +193,7 @@ impl Session {
         Ok(Ended {
             status,
             lines: self.console.lines(),
-            errors: self.errors.lines(),
+            errors: texts(&self.errors),
             duration: self.started.elapsed(),
             log: self.log.clone(),
         })
@@ -180,13 +201,9 @@ impl Session {
 
     /// An error that shows the end of the console.
     fn fail<T>(&self, reason: &str) -> Result<T> {
-        let mut lines = self.console.lines();
-        lines.extend(
-            self.errors
-                .lines()
-                .iter()
-                .map(|line| format!("qemu: {line}")),
-        );
+        let mut lines = texts(&self.console);
+        let errors = texts(&self.errors);
+        lines.extend(errors.iter().map(|line| format!("qemu: {line}")));
         bail!(
             "{reason}\n{}\n  log: {}",
             process::tail(&lines.join("\n")),
@@ -203,11 +220,17 @@ impl Drop for Session {
     }
 }
 
+fn texts(console: &Console) -> Vec<String> {
+    let lines = console.lines().into_iter();
+    lines.map(|line| line.text).collect()
+}
+
 /// Copies everything from `source` to the console and to the log until it ends.
 fn reader(
     mut source: impl Read + Send + 'static,
     console: Console,
     mut log: File,
+    shown: bool,
 ) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut buffer = [0; 4096];
@@ -215,6 +238,10 @@ fn reader(
             let bytes = buffer.get(..count).unwrap_or_default();
             // A full disk must not stop the machine; what is waited for is in the console.
             let _ = log.write_all(bytes);
+            if shown {
+                let mut output = std::io::stdout().lock();
+                let _ = output.write_all(bytes).and_then(|()| output.flush());
+            }
             console.push(bytes);
         }
         console.end();
