@@ -143,12 +143,21 @@ pub struct QemuArgs {
     pub extra: Vec<String>,
 }
 
-/// Options of `cargo xtask qemu-crash`.
+/// Options of `cargo xtask qemu-crash`. The rest of the machine is part of a scenario.
 #[derive(Args, Clone, Debug)]
 pub struct QemuCrashArgs {
-    /// The machine.
-    #[command(flatten)]
-    pub machine: MachineArgs,
+    /// Firmware: oxrtas, slof, vof, or the file of an image for `-bios`
+    #[arg(long, value_name = "NAME|FILE", default_value = defaults::FIRMWARE)]
+    pub firmware: String,
+    /// Kernel, which is also the kdump kernel: 6.1 or 6.12 (Debian's)
+    #[arg(long, value_name = "VERSION", default_value = defaults::KERNEL)]
+    pub kernel: String,
+    /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary
+    #[arg(long, value_name = "VERSION|FILE", default_value = defaults::QEMU)]
+    pub qemu: String,
+    /// Processor model: power8, power9, power10, or any that QEMU knows
+    #[arg(long, value_name = "MODEL", default_value = defaults::CPU)]
+    pub cpu: String,
     /// Only scenarios whose name contains this
     #[arg(long, value_name = "NAME")]
     pub scenario: Option<String>,

@@ -7,6 +7,8 @@
 //! scenarios, and [`report`] prints what came of them.
 #![forbid(unsafe_code)]
 
+mod build;
+mod check;
 mod cli;
 mod crash;
 mod debian;
@@ -37,9 +39,9 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Setup(arguments) => setup::run(&arguments),
-        Command::Build => anyhow::bail!("not there yet"),
+        Command::Build => build::run(),
         Command::Qemu(arguments) => qemu::run(&arguments),
-        Command::QemuCrash(_) => anyhow::bail!("not there yet"),
+        Command::QemuCrash(arguments) => crash::run(&arguments),
         Command::Test(_) => anyhow::bail!("not there yet"),
     }
 }
