@@ -1,8 +1,6 @@
 //! The live tree: handles, order, paths, values.
 
-mod common;
-
-use common::{dual, grow, text, words};
+use crate::common::{dual, grow, text, words};
 use fdt_gen::{
     EditError, MAX_DEPTH, MAX_HANDLES, MAX_NAME_BYTES, MAX_NODE_PROPERTIES, MAX_NODES,
     NextProperty, NodeId, Origin, Reservation, Tree,

@@ -1,8 +1,6 @@
 //! For all trees: what is written is read as it was, and no damage makes the reader panic.
 
-mod common;
-
-use common::{DUAL, XIVE, dual, xive};
+use crate::common::{DUAL, XIVE, assert_second_opinion, blob, dual, words, xive};
 use fdt_gen::{EditError, NodeId, Origin, Reservation, Tree};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -71,7 +69,7 @@ proptest! {
 
     #[test]
     fn a_second_reader_reads_the_same(tree in tree()) {
-        common::assert_second_opinion(&tree, &tree.flatten().unwrap());
+        assert_second_opinion(&tree, &tree.flatten().unwrap());
     }
 
     #[test]
@@ -113,7 +111,7 @@ proptest! {
     fn random_structure_never_panics_the_reader(
         tokens in vec(prop_oneof![0..5u32, Just(9), Just(0x6100_0000), any::<u32>()], 0..60),
     ) {
-        check_reader(&common::blob(&common::words(&tokens), b"a\0bc\0"))?;
+        check_reader(&blob(&words(&tokens), b"a\0bc\0"))?;
     }
 }
 
@@ -128,7 +126,7 @@ proptest! {
     fn damage_never_panics_the_reader(
         xive in any::<bool>(),
         edits in vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
-        words in vec((any::<prop::sample::Index>(), 0..12u32), 0..4),
+        patches in vec((any::<prop::sample::Index>(), 0..12u32), 0..4),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
         let mut bytes = if xive { XIVE } else { DUAL }.to_vec();
@@ -136,7 +134,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        for (at, word) in words {
+        for (at, word) in patches {
             let at = at.index(bytes.len() / 4) * 4;
             bytes[at..at + 4].copy_from_slice(&word.to_be_bytes());
         }

@@ -1,5 +1,4 @@
-//! What the tests share. Each test file uses a part of it.
-#![allow(dead_code)]
+//! What the tests share.
 
 use fdt::node::FdtNode;
 use fdt_gen::{NodeId, Origin, Tree};

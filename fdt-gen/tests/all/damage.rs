@@ -1,8 +1,6 @@
 //! Every way in which a flat tree can be damaged, found where it is.
 
-mod common;
-
-use common::{STRUCTURE, blob, with_word, words};
+use crate::common::{STRUCTURE, blob, with_word, words};
 use fdt_gen::{
     Damage, MAX_DEPTH, MAX_NAME_BYTES, MAX_NAMES, MAX_NODE_PROPERTIES, MAX_NODES, MAX_PROPERTIES,
     ParseError, Tree,

@@ -1,8 +1,6 @@
 //! Merging the tree that QEMU makes after client-architecture-support.
 
-mod common;
-
-use common::{dual, grow, words, xive};
+use crate::common::{dual, grow, words, xive};
 use fdt_gen::{EditError, MAX_NODES, MergeSummary, NodeId, Origin, Reservation, Tree};
 
 fn id(tree: &Tree, path: &str) -> NodeId {

@@ -1,8 +1,6 @@
 //! The flat format, byte by byte, and that a second reader agrees.
 
-mod common;
-
-use common::{DUAL, XIVE, assert_second_opinion, dual, grow, text};
+use crate::common::{DUAL, XIVE, assert_second_opinion, dual, grow, text};
 use fdt_gen::{FlattenError, MAX_VALUE_BYTES, NodeId, Origin, Reservation, Tree};
 
 /// Written by hand from the Devicetree Specification 0.4, chapter 5.
@@ -102,7 +100,7 @@ fn version_16_which_does_not_give_the_size_of_its_structure_is_read() {
 
 #[test]
 fn nops_mean_nothing() {
-    use common::{blob, words};
+    use crate::common::{blob, words};
     let plain = blob(&words(&[1, 0, 3, 0, 0, 2, 9]), b"p\0");
     let padded = blob(&words(&[4, 1, 0, 4, 3, 0, 0, 4, 2, 4, 4, 9]), b"p\0");
     let tree = Tree::parse(&plain).unwrap();
@@ -112,7 +110,7 @@ fn nops_mean_nothing() {
 
 #[test]
 fn a_stored_name_is_left_out_since_every_node_answers_it() {
-    use common::{blob, words};
+    use crate::common::{blob, words};
     let old = blob(&words(&[1, 0, 3, 4, 0, 0x4142_4300, 2, 9]), b"name\0");
     let tree = Tree::parse(&old).unwrap();
     assert_eq!(tree, Tree::new());

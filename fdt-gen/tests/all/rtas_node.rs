@@ -1,8 +1,6 @@
 //! What oxrtas says in /rtas.
 
-mod common;
-
-use common::{dual, text, xive};
+use crate::common::{dual, text, xive};
 use fdt_gen::rtas_node::{
     Additions, CapabilityError, RtasNodeError, apply, bind, capability_properties,
 };

@@ -1,8 +1,6 @@
 //! The facts that size and configure RTAS.
 
-mod common;
-
-use common::{dual, grow, words, xive};
+use crate::common::{dual, grow, words, xive};
 use fdt_gen::facts::{self, FactError, Facts, InterruptMode, Offered, Presentation, Problem};
 use fdt_gen::{NodeId, Origin, Tree};
 use rtas::table;
