@@ -25,7 +25,7 @@ pub mod source;
 pub mod table;
 pub mod tokens;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod testing;
 
 pub use platform::{HypervisorBuffer, Platform};

@@ -250,5 +250,7 @@ impl<'a, P: Platform> Sources<'a, P> {
     }
 }
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -301,6 +301,14 @@ fn fewer_words_than_sources_is_no_way_out_of_the_slice() {
 }
 
 #[test]
+fn a_word_beyond_the_last_source_is_no_source() {
+    let mut machine = Machine::new();
+    machine.config.source_count = 2;
+    assert_eq!(machine.call("ibm,int-off", &[FIRST + 1]), 0);
+    assert_eq!(machine.call("ibm,int-off", &[FIRST + 2]), -3);
+}
+
+#[test]
 fn without_a_context_the_status_is_a_hardware_error_where_there_is_room() {
     let mut memory = Memory::new();
     memory.put(BUFFER, token("ibm,int-off"), &[FIRST], &[7]);
