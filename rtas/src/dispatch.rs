@@ -100,11 +100,31 @@ fn power_off<'a>(config: &'a Config, request: &Request) -> &'a LeaveBuffer {
     &config.power_off
 }
 
-/// There is no context for the call: stores a hardware error as its status. Needs no stack to
-/// speak of.
-#[inline]
+/// There is no context for the call: stores a hardware error as its status, if the buffer is
+/// aligned and its counts make sense. The blob runs this without a stack, so it is written to
+/// compile to a leaf of a few registers.
+#[inline(always)]
 pub fn exhausted<M: CallerMemory>(memory: &mut M, width: CellWidth, address: u64) {
-    Allegation::new(width, address).answer(memory, status::HARDWARE_ERROR);
+    if !address.is_multiple_of(buffer::ALIGNMENT) {
+        return;
+    }
+    let cell = |index: u64| address.wrapping_add(index.wrapping_mul(width.bytes()));
+    let load = |memory: &M, index: usize| match width {
+        CellWidth::Bits32 => memory.load32(cell(index as u64)).map(u64::from),
+        CellWidth::Bits64 => memory.load64(cell(index as u64)),
+    };
+    if let (Some(inputs), Some(outputs)) =
+        (load(memory, buffer::INPUTS), load(memory, buffer::OUTPUTS))
+        && inputs <= buffer::MAX_CELLS as u64
+        && outputs != 0
+    {
+        let place = cell(inputs.wrapping_add(buffer::ARGUMENTS as u64));
+        // A cell that may not be written is left alone: there is nobody else to tell.
+        let _ = match width {
+            CellWidth::Bits32 => memory.store32(place, status::HARDWARE_ERROR as u32),
+            CellWidth::Bits64 => memory.store64(place, i64::from(status::HARDWARE_ERROR) as u64),
+        };
+    }
 }
 
 #[cfg(all(test, not(loom)))]

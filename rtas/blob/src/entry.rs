@@ -48,7 +48,7 @@ use rtas::pool::{CONTEXTS_PER_WORD, Pool};
 use rtas_abi::hcall::H_RTAS;
 use rtas_abi::status::HARDWARE_ERROR;
 
-use crate::machine::{Memory, Processor};
+use crate::machine::{Memory, Processor, WholeBuffer};
 
 /// What the entry code keeps in a context, at its start, and the hypervisor's buffer; the rest is
 /// stack, growing down from the end.
@@ -256,10 +256,9 @@ unsafe extern "C" fn oxrtas_give(words: *const AtomicU64, count: usize, number: 
 /// No context is left for the call at `address`. No stack: r3-r9, CR, XER, CTR only.
 #[unsafe(no_mangle)]
 extern "C" fn oxrtas_exhausted(config: &Config, address: u64, wide: u64) {
-    let mut memory = Memory {
-        bounds: bounds(config),
-    };
-    dispatch::exhausted(&mut memory, cell_width(wide), address);
+    if let Some(mut memory) = WholeBuffer::new(&bounds(config), address) {
+        dispatch::exhausted(&mut memory, cell_width(wide), address);
+    }
 }
 
 /// The source words of the instance.

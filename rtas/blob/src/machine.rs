@@ -1,9 +1,11 @@
 //! The real machine behind the traits of crate `rtas`.
 
 use core::arch::asm;
+use core::ops::Range;
 
 use rtas::memory::{Bounds, CallerMemory};
 use rtas::{HypervisorBuffer, Platform};
+use rtas_abi::buffer;
 use rtas_abi::hcall::H_RTAS;
 
 /// The processor that this call runs on.
@@ -96,5 +98,61 @@ impl CallerMemory for Memory {
     }
     fn store64(&mut self, address: u64, value: u64) -> Option<()> {
         self.store(address, value.to_be(), value.to_be_bytes())
+    }
+}
+
+/// The argument buffer of one call, of the largest size that one may have: bounds are checked once,
+/// so that access to it needs neither stack nor many registers.
+pub struct WholeBuffer {
+    buffer: Range<u64>,
+}
+
+impl WholeBuffer {
+    /// The buffer at `address`, if all of it, at its largest, may be touched.
+    #[inline(always)]
+    pub fn new(bounds: &Bounds, address: u64) -> Option<Self> {
+        const BYTES: u64 = 8 * (buffer::ARGUMENTS + buffer::MAX_CELLS) as u64;
+        let allowed = address != 0 && bounds.allow(address, BYTES);
+        allowed.then(|| Self {
+            buffer: address..address.wrapping_add(BYTES),
+        })
+    }
+
+    /// Where the value at `address` is, if it is an aligned part of the buffer.
+    #[inline(always)]
+    fn place<T>(&self, address: u64) -> Option<*mut T> {
+        let inside = address >= self.buffer.start && address < self.buffer.end;
+        let place = core::ptr::with_exposed_provenance_mut::<T>(address as usize);
+        (inside && place.is_aligned()).then_some(place)
+    }
+}
+
+impl CallerMemory for WholeBuffer {
+    #[inline(always)]
+    fn load32(&self, address: u64) -> Option<u32> {
+        let place = self.place::<u32>(address)?;
+        // SAFETY: aligned, and within the bytes that `new` checked, whose size is a multiple of the
+        // value's. Volatile: the operating system may write there at the same time.
+        Some(u32::from_be(unsafe { place.read_volatile() }))
+    }
+    #[inline(always)]
+    fn load64(&self, address: u64) -> Option<u64> {
+        let place = self.place::<u64>(address)?;
+        // SAFETY: as in `load32`.
+        Some(u64::from_be(unsafe { place.read_volatile() }))
+    }
+    #[inline(always)]
+    fn store32(&mut self, address: u64, value: u32) -> Option<()> {
+        let place = self.place::<u32>(address)?;
+        // SAFETY: as in `load32`; the caller gave the buffer to this call to be written.
+        unsafe { place.write_volatile(value.to_be()) };
+        Some(())
+    }
+    #[inline(always)]
+    fn store64(&mut self, address: u64, value: u64) -> Option<()> {
+        let place = self.place::<u64>(address)?;
+        // SAFETY: as in `store32`.
+        unsafe { place.write_volatile(value.to_be()) };
+        Some(())
     }
 }
