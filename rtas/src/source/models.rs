@@ -2,6 +2,8 @@
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p rtas --release source::models`.
 
+use core::cell::Cell;
+
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
@@ -17,23 +19,37 @@ use crate::testing::{FIRST, token};
 struct Model {
     word: [AtomicU64; 1],
     source: AtomicU64,
-    /// Whether the barriers are there: without them a model must fail.
-    barriers: bool,
+    /// Whether the barrier before the hypercall is there, and the one after it: a model must fail
+    /// without either.
+    barriers: [bool; 2],
 }
 
-impl Platform for &Model {
+/// One call's hypercalls.
+struct Caller<'a> {
+    model: &'a Model,
+    /// Whether the next barrier comes after a hypercall.
+    after: Cell<bool>,
+}
+
+impl Platform for Caller<'_> {
     fn h_rtas(&self, buffer: &mut HypervisorBuffer) -> i64 {
         let inputs = buffer.get(1) as usize;
         if buffer.get(0) == token("ibm,set-xive") {
             let state = u64::from(buffer.get(4)) << 8 | u64::from(buffer.get(5));
-            self.source.store(state, Ordering::Relaxed);
+            self.model.source.store(state, Ordering::Relaxed);
         }
         buffer.set(3 + inputs, 0);
         0
     }
 
     fn full_barrier(&self) {
-        if self.barriers {
+        let after = self.after.replace(!self.after.get());
+        let [before_hypercall, after_hypercall] = self.model.barriers;
+        if if after {
+            after_hypercall
+        } else {
+            before_hypercall
+        } {
             fence(Ordering::SeqCst);
         }
     }
@@ -47,7 +63,7 @@ enum Call {
 }
 
 impl Model {
-    fn new(barriers: bool) -> Self {
+    fn new(barriers: [bool; 2]) -> Self {
         let word = Word::at_reset(BOOT as u16).set_xive(1, 5).int_on();
         Self {
             word: [AtomicU64::new(word.bits())],
@@ -62,7 +78,10 @@ impl Model {
             config: &config,
             sources: &self.word,
         };
-        let platform = self;
+        let platform = Caller {
+            model: self,
+            after: Cell::new(false),
+        };
         let sources = Sources::new(&instance, &platform);
         let mut buffer = HypervisorBuffer::new();
         let status = match call {
@@ -82,7 +101,7 @@ impl Model {
 
 const CALLS: [Call; 4] = [Call::Off, Call::On, Call::Set(2, 7), Call::Set(1, 0xff)];
 
-fn two(first: Call, second: Call, barriers: bool) {
+fn two(first: Call, second: Call, barriers: [bool; 2]) {
     loom::model(move || {
         let model = Arc::new(Model::new(barriers));
         let other = Arc::clone(&model);
@@ -97,15 +116,21 @@ fn two(first: Call, second: Call, barriers: bool) {
 fn two_calls_leave_the_hypervisor_equal_to_the_word() {
     for first in CALLS {
         for second in CALLS {
-            two(first, second, true);
+            two(first, second, [true; 2]);
         }
     }
 }
 
 #[test]
 #[should_panic(expected = "model.agrees()")]
-fn without_barriers_the_hypervisor_may_differ() {
-    two(Call::Off, Call::Set(2, 7), false);
+fn without_the_barrier_before_the_hypercall_they_may_differ() {
+    two(Call::Off, Call::Set(2, 7), [false, true]);
+}
+
+#[test]
+#[should_panic(expected = "model.agrees()")]
+fn without_the_barrier_after_the_hypercall_they_may_differ() {
+    two(Call::Off, Call::Set(2, 7), [true, false]);
 }
 
 #[test]
@@ -113,7 +138,7 @@ fn three_calls_leave_the_hypervisor_equal_to_the_word() {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
     builder.check(|| {
-        let model = Arc::new(Model::new(true));
+        let model = Arc::new(Model::new([true; 2]));
         let threads = [Call::On, Call::Set(2, 7)].map(|call| {
             let model = Arc::clone(&model);
             thread::spawn(move || model.call(call))

@@ -7,7 +7,8 @@
 //!
 //! Every transition is a pure function from a word to the next one and counts the generation up,
 //! so that a word is never stored twice: 39 bits last for more than a day of nothing but commits to
-//! one source, and only a processor that was stopped for all of it could mistake a word.
+//! one source, and only a processor that was stopped for all of it could mistake a word. 16 bits of
+//! server are more than QEMU has (4096 processors, each of at most 8 numbers).
 
 use rtas_abi::interrupt::LEAST_FAVORED_PRIORITY;
 

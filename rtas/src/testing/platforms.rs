@@ -3,7 +3,7 @@
 use core::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::Hypervisor;
+use super::{Hypervisor, token};
 use crate::platform::{HypervisorBuffer, Platform};
 
 type Meanwhile<'a> = Box<dyn FnOnce() + 'a>;
@@ -16,6 +16,8 @@ pub struct Interrupted<'a> {
     meanwhile: RefCell<Option<Meanwhile<'a>>>,
     /// Hypercalls made so far.
     pub hypercalls: Cell<usize>,
+    /// Those among them that write a source.
+    pub writes: Cell<u64>,
 }
 
 impl<'a> Interrupted<'a> {
@@ -25,6 +27,7 @@ impl<'a> Interrupted<'a> {
             at,
             meanwhile: RefCell::new(Some(Box::new(meanwhile))),
             hypercalls: Cell::new(0),
+            writes: Cell::new(0),
         }
     }
 
@@ -38,6 +41,9 @@ impl Platform for Interrupted<'_> {
     fn h_rtas(&self, buffer: &mut HypervisorBuffer) -> i64 {
         let number = self.hypercalls.get();
         self.hypercalls.set(number + 1);
+        if buffer.get(0) == token("ibm,set-xive") {
+            self.writes.set(self.writes.get() + 1);
+        }
         if number == self.at {
             let meanwhile = self.meanwhile.borrow_mut().take();
             meanwhile.expect("each number comes once")();
