@@ -20,7 +20,8 @@ use crate::tree::{
 /// Most entries of the memory reservation block.
 const MAX_RESERVATIONS: usize = 1024;
 
-/// A part of the blob: nothing outside is read. Offsets are those of the whole blob.
+/// A part of the blob: nothing behind it is read. Offsets are those of the whole blob, and count up
+/// from the start of the part.
 #[derive(Clone, Copy)]
 struct Block<'a> {
     /// The blob up to the block's end.
@@ -30,9 +31,6 @@ struct Block<'a> {
 
 impl<'a> Block<'a> {
     fn get(&self, offset: usize, length: usize) -> Option<&'a [u8]> {
-        if offset < self.start {
-            return None;
-        }
         self.bytes.get(offset..offset.checked_add(length)?)
     }
 
@@ -48,11 +46,8 @@ impl<'a> Block<'a> {
 
     /// The name at `offset`, which ends within the block, and nothing if it does not.
     fn text(&self, offset: usize) -> Result<&'a [u8], Damage> {
-        let rest = self
-            .bytes
-            .get(offset..)
-            .filter(|_| offset >= self.start)
-            .ok_or(Damage::UnterminatedName)?;
+        let rest = self.bytes.get(offset..);
+        let rest = rest.ok_or(Damage::UnterminatedName)?;
         let window = rest.get(..=MAX_NAME_BYTES).unwrap_or(rest);
         match window.iter().position(|&byte| byte == 0) {
             Some(end) => Ok(window.get(..end).unwrap_or(window)),

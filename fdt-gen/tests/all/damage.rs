@@ -3,7 +3,7 @@
 use crate::common::{STRUCTURE, blob, with_word, words};
 use fdt_gen::{
     Damage, MAX_DEPTH, MAX_NAME_BYTES, MAX_NAMES, MAX_NODE_PROPERTIES, MAX_NODES, MAX_PROPERTIES,
-    ParseError, Tree,
+    MAX_VALUE_BYTES, ParseError, Tree,
 };
 
 /// Number of variants of [`Damage`]: each has a case.
@@ -98,6 +98,15 @@ fn many_names(total: usize, share: usize) -> Vec<u8> {
         }
     };
     root_with(fill, strings.as_bytes())
+}
+
+/// A root with one property of `length` bytes.
+fn long_value(length: usize) -> Vec<u8> {
+    let fill = |structure: &mut Vec<u8>| {
+        structure.extend(words(&[3, length as u32, 0]));
+        structure.resize(structure.len() + length, 0);
+    };
+    root_with(fill, b"p\0")
 }
 
 fn cases() -> Vec<(Damage, usize, Vec<u8>)> {
@@ -207,6 +216,11 @@ fn cases() -> Vec<(Damage, usize, Vec<u8>)> {
             structure(&[1, 0, 3, u32::MAX, 0, 2, 9]),
         ),
         (
+            ValueOutside,
+            STRUCTURE + 12,
+            long_value(MAX_VALUE_BYTES + 4),
+        ),
+        (
             NameOutside,
             STRUCTURE + 16,
             structure(&[1, 0, 3, 0, 4, 2, 9]),
@@ -257,6 +271,7 @@ fn what_is_just_within_the_limits_is_read() {
         many_nodes(MAX_NODES),
         many_properties(MAX_PROPERTIES),
         many_names(MAX_NAMES, 64),
+        long_value(MAX_VALUE_BYTES),
         many_names(MAX_NODE_PROPERTIES, MAX_NODE_PROPERTIES),
         named(&vec![b'n'; MAX_NAME_BYTES]),
         named(b"ibm,dynamic-reconfiguration-memory"),

@@ -79,6 +79,23 @@ fn a_tree_is_written_as_the_specification_has_it() {
 }
 
 #[test]
+fn each_block_is_aligned_to_eight_bytes() {
+    let mut tree = Tree::new();
+    grow(&mut tree, "/n");
+    let bytes = tree.flatten().unwrap();
+    let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    assert_eq!(
+        word(0x24),
+        28,
+        "seven words, so that the strings need padding"
+    );
+    for offset in [0x08, 0x0c, 0x10] {
+        assert_eq!(word(offset) % 8, 0, "the block of header word {offset:#x}");
+    }
+    assert_eq!(bytes.len(), word(0x04) as usize);
+}
+
+#[test]
 fn a_tree_is_read_as_the_specification_has_it() {
     assert_eq!(Tree::parse(GOLDEN), Ok(golden_tree()));
 }
