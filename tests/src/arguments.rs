@@ -1,7 +1,8 @@
 //! The boot arguments that are the guest's.
 //!
 //! `oxrtas.guest=WORD,WORD...`: `flat` (use the flat tree and what it says of RTAS, not the client
-//! interface) and names of groups of checks. No group: all of them.
+//! interface), `stress` (make many more calls where a check repeats them), and names of groups of
+//! checks. No group: all of them.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -11,6 +12,8 @@ use alloc::vec::Vec;
 pub struct Arguments {
     /// Use the flat tree alone.
     pub flat: bool,
+    /// Make many more calls where a check repeats them.
+    pub stress: bool,
     /// Groups to run; empty for all.
     pub groups: Vec<String>,
 }
@@ -24,10 +27,10 @@ impl Arguments {
                 continue;
             };
             for name in list.split(',').filter(|name| !name.is_empty()) {
-                if name == "flat" {
-                    arguments.flat = true;
-                } else {
-                    arguments.groups.push(name.to_string());
+                match name {
+                    "flat" => arguments.flat = true,
+                    "stress" => arguments.stress = true,
+                    group => arguments.groups.push(group.to_string()),
                 }
             }
         }
@@ -46,14 +49,20 @@ mod tests {
 
     #[test]
     fn words_of_others_are_passed_over() {
-        let arguments = Arguments::parse("console=hvc0 oxrtas.guest=flat,calls quiet");
-        assert!(arguments.flat && arguments.wants("calls") && !arguments.wants("client"));
+        let arguments = Arguments::parse("console=hvc0 oxrtas.guest=flat,calls quiet stress");
+        assert!(
+            arguments.flat
+                && !arguments.stress
+                && arguments.wants("calls")
+                && !arguments.wants("client")
+        );
     }
 
     #[test]
     fn without_a_group_all_are_wanted() {
         let arguments = Arguments::parse("");
         assert!(!arguments.flat && arguments.wants("client"));
-        assert!(Arguments::parse("oxrtas.guest=flat").wants("client"));
+        let flat = Arguments::parse("oxrtas.guest=flat,stress");
+        assert!(flat.flat && flat.stress && flat.wants("client"));
     }
 }

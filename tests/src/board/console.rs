@@ -12,7 +12,19 @@ pub struct Console;
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for chunk in text.as_bytes().chunks(16) {
+        for (index, line) in text.split('\n').enumerate() {
+            if index > 0 {
+                self.put(b"\r\n");
+            }
+            self.put(line.as_bytes());
+        }
+        Ok(())
+    }
+}
+
+impl Console {
+    fn put(&self, text: &[u8]) {
+        for chunk in text.chunks(16) {
             let mut words = [0u8; 16];
             words[..chunk.len()].copy_from_slice(chunk);
             let (high, low) = words.split_at(8);
@@ -26,7 +38,6 @@ impl Write for Console {
                 &[0, chunk.len() as u64, word(high), word(low)],
             );
         }
-        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Registers {
     pub dec: u64,
     /// The timebase: before the call read before DEC is set, after it read after DEC.
     pub timebase: u64,
-    /// f0 to f31, if the gate's `with_fpr` is set.
+    /// f0 to f31, if the call was a full one.
     pub fpr: [u64; 32],
 }
 
@@ -85,7 +85,7 @@ pub struct Gate {
     dar: u64,
     lr: u64,
     entry: u64,
-    with_fpr: u64,
+    full: u64,
     /// Top of the stack of this processor, for its start and for fatal exceptions.
     pub(super) stack_top: u64,
     /// MSR and r3 as the processor started.
@@ -129,7 +129,7 @@ gate_enter:
     mtspr   272, 4
     ld      4, {b_sprg1}(3)
     mtspr   273, 4
-    ld      4, {with_fpr}(3)
+    ld      4, {full}(3)
     cmpdi   4, 0
     beq     1f
     mfmsr   4
@@ -145,9 +145,12 @@ gate_enter:
     isync
 1:  mfspr   4, 268
     std     4, {b_timebase}(3)
+    ld      4, {full}(3)
+    cmpdi   4, 0
+    beq     9f
     ld      4, {b_dec}(3)
     mtspr   22, 4
-    ld      4, {entry}(3)
+9:  ld      4, {entry}(3)
     mtspr   26, 4
     ld      4, {b_msr}(3)
     mtspr   27, 4
@@ -205,7 +208,7 @@ gate_return:
     mr      3, 12
 3:  // gate_finish: r3 = gate, 64-bit mode.
     mtspr   275, 3
-    ld      4, {with_fpr}(3)
+    ld      4, {full}(3)
     cmpdi   4, 0
     beq     4f
     mfmsr   4
@@ -305,7 +308,7 @@ gate_trap:
     in_call = const offset_of!(Gate, in_call),
     vector = const offset_of!(Gate, vector),
     return_address = const offset_of!(Gate, return_address),
-    with_fpr = const offset_of!(Gate, with_fpr),
+    full = const offset_of!(Gate, full),
     entry = const offset_of!(Gate, entry),
     trap_r4 = const offset_of!(Gate, trap_r4),
     lr = const offset_of!(Gate, lr),
@@ -384,7 +387,7 @@ impl Gate {
             dar: 0,
             lr: 0,
             entry: 0,
-            with_fpr: 0,
+            full: 0,
             stack_top,
             start_msr: 0,
             start_r3: 0,
@@ -421,20 +424,16 @@ impl Gate {
 
     /// Calls `entry` with `before` in the registers and the gate's address in LR. SPRG3 is the
     /// gate's address, whatever `before` says. The registers afterwards (r11 and r12 are not
-    /// known), or the exception that ended the call.
+    /// known), or the exception that ended the call. FPRs and DEC are set and recorded only by a
+    /// `full` call: to write DEC costs a hypervisor more than the call itself.
     ///
     /// `entry` is the firmware under test: if it breaks this guest, that is a verdict, too.
-    pub fn enter(
-        &mut self,
-        entry: u64,
-        before: &Registers,
-        with_fpr: bool,
-    ) -> Result<Registers, Trap> {
+    pub fn enter(&mut self, entry: u64, before: &Registers, full: bool) -> Result<Registers, Trap> {
         self.entry = entry;
         self.before = *before;
         self.before.sprg3 = self.address();
         self.after = Registers::ZERO;
-        self.with_fpr = with_fpr.into();
+        self.full = full.into();
         // SAFETY: the assembly keeps the registers of the caller on its stack and in the gate,
         // and writes nothing but the gate.
         unsafe { gate_enter(self) };

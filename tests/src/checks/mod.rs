@@ -7,7 +7,14 @@
 //! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `instantiate`, `flat`,
 //! `calls`, `interrupts`, `environment`, `processors`, `concurrency`.
 
+pub mod calls;
 pub mod client;
+pub mod concurrency;
+pub mod environment;
+pub mod flat;
+pub mod instantiate;
+pub mod interrupts;
+pub mod processors;
 
 use alloc::format;
 
@@ -16,8 +23,10 @@ use guest::verdict::{Report, Verdict};
 use crate::board::console::{self, Console};
 use crate::board::entry::Entered;
 use crate::board::gate::Gate;
+use crate::board::vectors::Vectors;
 use crate::say;
-use crate::subject::Machine;
+use crate::subject::machine::ARENA_SIZE;
+use crate::subject::{Machine, Rtas, Width};
 
 /// One check.
 pub struct Check {
@@ -51,6 +60,10 @@ pub fn run_table(
 ) {
     for check in table {
         let verdict = (check.run)(machine);
+        if machine.client.is_some() && suffix.is_empty() {
+            // The firmware may have left a message without an end of line.
+            say!("");
+        }
         // The console has no errors.
         let _ = report.verdict(
             check.requirement,
@@ -81,9 +94,73 @@ pub fn run(entered: Entered) -> ! {
         machine.memory_end,
         machine.sources
     );
+    let report = &mut report;
+    set_aside(&mut machine);
     if machine.arguments.wants("client") && machine.client.is_some() {
-        run_table(&mut machine, &mut report, client::CHECKS, "");
+        run_table(&mut machine, report, client::CHECKS, "");
+    }
+    run_table(&mut machine, report, instantiate::NODE, "");
+    if machine.arguments.wants("flat") {
+        run_table(&mut machine, report, flat::CHECKS, "");
+    }
+    if machine.client.is_some() {
+        run_table(&mut machine, report, instantiate::CHECKS, "");
+    }
+    let last = (machine.memory_end.min(1 << 32)).saturating_sub(0x1000);
+    if let Some(client) = &machine.client {
+        let claimed = client.claim(machine.gate, last as u32, 0x1000, 0);
+        machine.claimed_end = u64::from(claimed) == last;
+    }
+    if machine.arguments.wants("interrupts") {
+        let _vectors = Vectors::install();
+        run_table(&mut machine, report, interrupts::FIRST, "");
+    }
+    for width in [Width::Mode32, Width::Mode64] {
+        machine.rtas = machine.rtas.map(|rtas| Rtas { width, ..rtas });
+        run_instance(&mut machine, report, width);
+    }
+    if machine.client.is_some() {
+        run_table(&mut machine, report, instantiate::CHECKS64, "");
+        if machine.rtas.is_some() {
+            run_instance(&mut machine, report, Width::Cells64);
+        }
     }
     let _ = report.done();
     console::power_off()
+}
+
+/// The checks that are made of one instance and one way to enter it.
+fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Width) {
+    let _vectors = Vectors::install();
+    let groups: [(&str, &[Check]); 5] = [
+        ("calls", calls::CHECKS),
+        ("interrupts", interrupts::CHECKS),
+        ("environment", environment::CHECKS),
+        ("processors", processors::CHECKS),
+        ("concurrency", concurrency::CHECKS),
+    ];
+    for (group, table) in groups {
+        if machine.arguments.wants(group) {
+            run_table(machine, report, table, width.suffix());
+        }
+    }
+}
+
+/// Takes the memory that checks work in.
+fn set_aside(machine: &mut Machine) {
+    let size = machine.rtas_size();
+    match &machine.client {
+        Some(client) => {
+            let arena = client.claim(machine.gate, 0, ARENA_SIZE as u32, 0x10_0000);
+            machine.arena = arena.into();
+            // Now, since some firmwares look for free memory only behind the last claim.
+            for place in &mut machine.places {
+                let length = (size + 0x1_8000).next_multiple_of(0x1_0000);
+                let start = client.claim(machine.gate, 0, length as u32, 0x1000);
+                *place = (start != u32::MAX).then(|| start.into()..u64::from(start) + length);
+            }
+        }
+        None => machine.arena = flat::find_arena(machine).unwrap_or(u32::MAX.into()),
+    }
+    assert!(machine.arena != u32::MAX.into(), "no memory for the checks");
 }

@@ -164,7 +164,11 @@ impl Client {
 
     /// The property's bytes, if it exists.
     pub fn property(&self, gate: &mut Gate, node: u32, name: &str) -> Option<Vec<u8>> {
-        let value = self.getprop(gate, node, name, BUFFER_SIZE as u32 - 64);
+        let length = self.getproplen(gate, node, name);
+        if length < 0 || length as u64 > BUFFER_SIZE - 64 {
+            return None;
+        }
+        let value = self.getprop(gate, node, name, length as u32);
         Some(value.bytes()?.to_vec())
     }
 

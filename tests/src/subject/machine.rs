@@ -3,6 +3,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use guest::arguments::Arguments;
 use guest::flat::{self, Tree};
@@ -39,6 +40,12 @@ pub struct Machine {
     pub nvram_bytes: u32,
     /// The area that belongs to the guest beside its image: 4 MiB, aligned to 1 MiB.
     pub arena: u64,
+    /// Places for RTAS, each used once, with room around the private data area.
+    pub places: [Option<Range<u64>>; 3],
+    /// The last page of memory below 4 GiB belongs to the guest, too.
+    pub claimed_end: bool,
+    /// Output cells that one step of a check leaves for the next.
+    pub scratch_cells: Vec<i64>,
 }
 
 /// Size of [`Machine::arena`].
@@ -71,6 +78,9 @@ impl Machine {
             memory_end: 0,
             nvram_bytes: 0,
             arena: 0,
+            places: [const { None }; 3],
+            claimed_end: false,
+            scratch_cells: Vec::new(),
         };
         let text = machine.property("/chosen", "bootargs").unwrap_or_default();
         let text = String::from_utf8_lossy(&text);

@@ -50,8 +50,10 @@ impl Width {
 pub struct Rtas {
     /// Real address of rtas-call.
     pub entry: u64,
-    /// Real address of the private data area: r4.
+    /// Real address of the private data area.
     pub base: u64,
+    /// What calls pass in r4: the base (R1-7.2.7-6), or what callers of a flat tree leave there.
+    pub r4: u64,
     /// Its size, in bytes.
     pub size: u64,
     /// How it is called.
@@ -155,7 +157,7 @@ impl Rtas {
         }
         let mut before = *before;
         before.gpr[3] = buffer;
-        before.gpr[4] = self.base;
+        before.gpr[4] = self.r4;
         let registers = gate.enter(self.entry, &before, true)?;
         let outputs: Vec<usize> = (given.len()..given.len() + watched).collect();
         let kept = |(index, cell): (usize, &u32)| self.raw(buffer, index) == self.cell(*cell);
@@ -172,6 +174,41 @@ impl Rtas {
                 && guards.into_iter().all(|index| kept((index, &GUARD))),
             registers,
         })
+    }
+
+    /// A call without guards, FPRs and heap, for loops that make thousands of them: up to three
+    /// outputs, the first the status.
+    ///
+    /// # Errors
+    /// The exception that ended it.
+    pub fn quick(
+        &self,
+        gate: &mut Gate,
+        buffer: u64,
+        token: u32,
+        inputs: &[u32],
+        outputs: usize,
+    ) -> Result<[i64; 3], Trap> {
+        let head = [token, inputs.len() as u32, outputs as u32];
+        let mut at = 0;
+        for cell in head.iter().chain(inputs) {
+            self.put(buffer, at, *cell);
+            at += 1;
+        }
+        for index in 0..outputs {
+            self.put(buffer, at + index, GUARD);
+        }
+        let mut before = patterns(self.width.msr());
+        before.gpr[3] = buffer;
+        before.gpr[4] = self.r4;
+        gate.enter(self.entry, &before, false)?;
+        Ok(core::array::from_fn(|index| {
+            if index < outputs {
+                self.get(buffer, at + index)
+            } else {
+                0
+            }
+        }))
     }
 
     /// The status of a call, as a number that no RTAS returns if it took an exception.

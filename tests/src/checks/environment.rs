@@ -1,0 +1,235 @@
+//! What a call leaves alone (LoPAR 7.2.1 to 7.2.4): registers, MSR, memory, exceptions.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use guest::verdict::Verdict;
+use guest::{fail, need, pass, skip};
+
+use super::{Check, check};
+use crate::board::gate::{MSR_RI, Registers};
+use crate::board::memory::{self, Scratch};
+use crate::returned;
+use crate::subject::client::patterns;
+use crate::subject::{Machine, Rtas};
+
+/// The checks, in order.
+pub const CHECKS: &[Check] = &[
+    check("R1-7.2.2-1", "registers-general", general),
+    check("R1-7.2.2-1", "registers-cr", condition),
+    check("R1-7.2.2-1", "registers-cr2-cr4", condition_nonvolatile),
+    check("R1-7.2.2-1", "registers-floating-point", floating_point),
+    check("R1-7.2.1-7", "msr", msr),
+    check("R1-7.2.1-8", "msr-ri", msr_ri),
+    check("R1-7.2.2-2", "sprg", sprg),
+    check("R1-7.2.2-2", "decrementer", decrementer),
+    check("R1-7.2.4-3", "memory", other_memory),
+];
+
+/// One call of an environment check.
+struct Probe {
+    name: &'static str,
+    token: u32,
+    inputs: Vec<u32>,
+    outputs: usize,
+}
+
+/// Calls of every kind: answered by RTAS or by the hypervisor, refused, with a data buffer.
+fn probes(machine: &mut Machine, data: u32) -> Vec<Probe> {
+    let source = machine.sources.first().copied().unwrap_or(0);
+    let calls: [(&'static str, &[u32], usize); 10] = [
+        ("get-time-of-day", &[], 8),
+        ("query-cpu-stopped-state", &[0], 2),
+        ("ibm,get-xive", &[source], 3),
+        ("ibm,set-xive", &[source, 0, 0xff], 1),
+        ("ibm,int-off", &[source], 1),
+        ("ibm,int-on", &[source], 1),
+        ("nvram-fetch", &[0, data, 16], 2),
+        ("ibm,get-system-parameter", &[20, data, 64], 1),
+        ("get-sensor-state", &[0x7777, 0], 2),
+        ("rtas-last-error", &[data, 64], 1),
+    ];
+    let mut probes: Vec<Probe> = Vec::new();
+    for (name, inputs, outputs) in calls {
+        if let Some(token) = machine.token(name) {
+            probes.push(Probe {
+                name,
+                token,
+                inputs: inputs.to_vec(),
+                outputs,
+            });
+        }
+    }
+    probes.push(Probe {
+        name: "an unknown token",
+        token: 0x1fff,
+        inputs: alloc::vec![1],
+        outputs: 1,
+    });
+    probes
+}
+
+/// Makes every probe with these MSR bits changed and looks at the registers of each.
+fn each(
+    machine: &mut Machine,
+    flip: u64,
+    look: fn(&Registers, &Registers) -> Option<(alloc::string::String, alloc::string::String)>,
+) -> Verdict {
+    let Some(rtas) = machine.rtas else {
+        skip!("no instance of RTAS")
+    };
+    let data = Scratch::new(256, 256);
+    let probes = probes(machine, data.address as u32);
+    for probe in &probes {
+        let buffer = Scratch::new(256, 256);
+        let mut before = patterns(rtas.width.msr() ^ flip);
+        // Other values for every call, so that a register that some call leaves behind differs.
+        for (index, register) in before.gpr.iter_mut().enumerate() {
+            *register ^= u64::from(probe.token) << 32 | (index as u64) << 56;
+        }
+        let outcome = returned!(rtas.call_at(
+            machine.gate,
+            buffer.address,
+            probe.token,
+            &probe.inputs,
+            probe.outputs,
+            &before
+        ));
+        let entered = machine.gate.entered_with();
+        if let Some((wanted, saw)) = look(entered, &outcome.registers) {
+            fail!(format!("{wanted} after {}", probe.name), "{saw}");
+        }
+    }
+    pass!("kept by {} calls", probes.len())
+}
+
+fn general(machine: &mut Machine) -> Verdict {
+    each(machine, 0, |before, after| {
+        [1usize, 2].into_iter().chain(13..32).find_map(|index| {
+            let (wanted, saw) = (before.gpr[index], after.gpr[index]);
+            (wanted != saw).then(|| (format!("r{index} {wanted:#x}"), format!("{saw:#x}")))
+        })
+    })
+}
+
+/// To the letter, CR2-CR4 may change and the rest must be kept; the ABIs say the reverse. Only all
+/// of CR satisfies both.
+fn condition(machine: &mut Machine) -> Verdict {
+    each(machine, 0, |before, after| {
+        (before.cr != after.cr)
+            .then(|| (format!("CR {:#x}", before.cr), format!("{:#x}", after.cr)))
+    })
+}
+
+fn condition_nonvolatile(machine: &mut Machine) -> Verdict {
+    each(machine, 0, |before, after| {
+        ((before.cr ^ after.cr) & 0x00ff_f000 != 0).then(|| {
+            (
+                format!("CR2-CR4 of {:#x}", before.cr),
+                format!("{:#x}", after.cr),
+            )
+        })
+    })
+}
+
+fn floating_point(machine: &mut Machine) -> Verdict {
+    each(machine, 0, |before, after| {
+        (before.fpr != after.fpr)
+            .then(|| (format!("{:x?}", before.fpr), format!("{:x?}", after.fpr)))
+    })
+}
+
+fn same_msr(
+    before: &Registers,
+    after: &Registers,
+) -> Option<(alloc::string::String, alloc::string::String)> {
+    (before.msr != after.msr).then(|| {
+        (
+            format!("MSR {:#x}", before.msr),
+            format!("{:#x}", after.msr),
+        )
+    })
+}
+
+fn msr(machine: &mut Machine) -> Verdict {
+    each(machine, 0, same_msr)
+}
+
+fn msr_ri(machine: &mut Machine) -> Verdict {
+    // The guest runs with RI = 1: here it is 0, and must be 0 afterwards.
+    each(machine, MSR_RI, same_msr)
+}
+
+fn sprg(machine: &mut Machine) -> Verdict {
+    each(machine, 0, |before, after| {
+        let pick = |registers: &Registers| [registers.sprg0, registers.sprg1, registers.sprg3];
+        let (wanted, saw) = (pick(before), pick(after));
+        (wanted != saw).then(|| (format!("SPRG0,1,3 {wanted:x?}"), format!("{saw:x?}")))
+    })
+}
+
+fn decrementer(machine: &mut Machine) -> Verdict {
+    each(machine, 0, |before, after| {
+        // The timebase was read before DEC was set and after it was read: DEC cannot have counted
+        // more than that, and one tick more for the rounding of both.
+        let passed = after.timebase.wrapping_sub(before.timebase);
+        let counted = before.dec.wrapping_sub(after.dec);
+        (counted > passed + 1).then(|| {
+            (
+                format!("at most {passed:#x} ticks off DEC {:#x}", before.dec),
+                format!("DEC {:#x}", after.dec),
+            )
+        })
+    })
+}
+
+/// Memory that is watched: all below 128 MiB and the 4 MiB around everything RTAS knows, without
+/// the guest's own image, the instance and the buffers.
+fn watched(machine: &Machine, rtas: &Rtas) -> Vec<Range<u64>> {
+    let mut holes = [memory::image(), rtas.base..rtas.base + rtas.size, 0..0x1000];
+    holes.sort_by_key(|hole| hole.start);
+    let end = machine
+        .memory_end
+        .min((128 << 20).max(rtas.base + rtas.size + (4 << 20)));
+    let mut ranges = Vec::new();
+    let mut at = 0;
+    for hole in holes {
+        if at < hole.start {
+            ranges.push(at..hole.start.min(end));
+        }
+        at = at.max(hole.end).next_multiple_of(8);
+    }
+    if at < end {
+        ranges.push(at..end);
+    }
+    ranges
+}
+
+fn other_memory(machine: &mut Machine) -> Verdict {
+    let Some(rtas) = machine.rtas else {
+        skip!("no instance of RTAS")
+    };
+    let ranges = watched(machine, &rtas);
+    let data = Scratch::new(256, 256);
+    let probes = probes(machine, data.address as u32);
+    let sums = |ranges: &[Range<u64>]| -> Vec<u64> {
+        ranges
+            .iter()
+            .map(|range| memory::checksum(range.clone()))
+            .collect()
+    };
+    let before = sums(&ranges);
+    for probe in &probes {
+        let outcome = returned!(rtas.call(machine.gate, probe.token, &probe.inputs, probe.outputs));
+        crate::clean!(outcome);
+    }
+    let after = sums(&ranges);
+    need!(
+        before == after,
+        format!("checksums of {ranges:x?} as before {} calls", probes.len()),
+        "{after:x?}, before {before:x?}"
+    );
+    let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+    pass!("{} MiB unchanged by {} calls", bytes >> 20, probes.len())
+}
