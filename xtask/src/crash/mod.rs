@@ -2,8 +2,8 @@
 //!
 //! [`scenario`] is the table of them, [`run`] runs one. What the guest does is in
 //! [`crate::guest`], mode kdump; what it sends is read by [`notes`] (the ELF notes of the dump) and
-//! [`log`] (the dead kernel's log). [`timeline`] says when which point was reached, [`page`] makes
-//! the report of it in `target/crash-report/`.
+//! [`log`] (the dead kernel's log). [`timeline`] says when which point was reached, [`report`]
+//! prints the results, [`page`] makes a page of them in `target/crash-report/`.
 //!
 //! Measured (QEMU 7.2, SLOF): Debian's 6.1 and 6.12 kdump in 128 MiB on a machine of 512 MiB, of
 //! which 73 MB are left to the kdump kernel's user space on 6.1; the crash to the kdump kernel's
@@ -12,6 +12,7 @@
 mod log;
 mod notes;
 mod page;
+mod report;
 mod run;
 mod scenario;
 mod timeline;
@@ -25,6 +26,7 @@ use crate::setup;
 use anyhow::{Context, Result, anyhow};
 use run::Run;
 use scenario::Scenario;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// `cargo xtask qemu-crash`.
@@ -50,8 +52,9 @@ pub fn run(arguments: &QemuCrashArgs) -> Result<ExitCode> {
     for scenario in scenarios {
         runs.push(host.run(scenario)?);
     }
-    let report = page::write(arguments, &runs)?;
-    eprintln!("report: {}", report.display());
+    report::write(&arguments.report, &host.subject(), &runs)?;
+    let page = page::write(arguments, &runs)?;
+    eprintln!("report: {}", page.display());
     Ok(if runs.iter().all(Run::passed) {
         ExitCode::SUCCESS
     } else {
@@ -65,7 +68,7 @@ struct Host<'a> {
     emulator: Emulator,
     firmware: Firmware,
     kernel: debian::Kernel,
-    initramfs: std::path::PathBuf,
+    initramfs: PathBuf,
 }
 
 impl<'a> Host<'a> {
@@ -116,16 +119,22 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// Firmware, kernel, QEMU and processor, for names.
+    fn subject(&self) -> String {
+        let arguments = self.arguments;
+        let firmware = Path::new(&arguments.firmware).file_stem();
+        format!(
+            "{}-{}-{}-{}",
+            firmware.unwrap_or_default().to_string_lossy(),
+            arguments.kernel,
+            arguments.qemu.replace('/', "_"),
+            arguments.cpu
+        )
+    }
+
     fn run(&self, scenario: &Scenario) -> Result<Run> {
         let arguments = self.arguments;
-        let firmware = std::path::Path::new(&arguments.firmware)
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy();
-        let name = format!(
-            "crash-{}-{firmware}-{}-{}-{}",
-            scenario.name, arguments.kernel, arguments.qemu, arguments.cpu
-        );
+        let name = format!("crash-{}-{}", scenario.name, self.subject());
         let expected = scenario.expected.on(&arguments.firmware);
         let run = run::run(scenario, &self.machine(scenario), &name, expected)?;
         let state = if run.passed() { "ok" } else { "FAILED" };

@@ -89,7 +89,7 @@ fn spans(run: &Run, longest: f64) -> Vec<Span> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::timeline::Point;
+    use super::super::run::tests::run;
     use super::*;
     use crate::cli::{Cli, Command};
     use clap::Parser;
@@ -98,26 +98,6 @@ mod tests {
         match Cli::parse_from(["xtask", "qemu-crash", "--firmware", "slof"]).command {
             Command::QemuCrash(arguments) => arguments,
             _ => unreachable!("the command line names qemu-crash"),
-        }
-    }
-
-    fn run(failures: Vec<String>) -> Run {
-        Run {
-            scenario: "sysrq-c/test",
-            description: "a test",
-            expected: "a dump".to_owned(),
-            failures,
-            timeline: vec![Point {
-                name: "crash",
-                seconds: 5.0,
-            }],
-            last: "crash",
-            crash_seconds: None,
-            seconds: 20.0,
-            notes: 4,
-            panic: None,
-            console: vec!["<0> & last line".to_owned()],
-            log: "run.log".to_owned(),
         }
     }
 

@@ -161,9 +161,30 @@ fn dump(scenario: &Scenario, transcript: &Transcript) -> Result<Dump, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::super::scenario::ALL;
     use super::*;
+
+    /// A run of 20 s with these failures.
+    pub fn run(failures: Vec<String>) -> Run {
+        Run {
+            scenario: "sysrq-c/test",
+            description: "a test",
+            expected: "a dump".to_owned(),
+            failures,
+            timeline: vec![Point {
+                name: "crash",
+                seconds: 5.0,
+            }],
+            last: "crash",
+            crash_seconds: None,
+            seconds: 20.0,
+            notes: 4,
+            panic: None,
+            console: vec!["<0> & last line".to_owned()],
+            log: "run.log".to_owned(),
+        }
+    }
 
     #[test]
     fn a_console_without_a_dump_is_no_dump() {

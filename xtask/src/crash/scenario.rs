@@ -112,7 +112,7 @@ const PLAIN: Scenario = Scenario {
     crashkernel: "256M",
     append: "",
     expected: Expected::DUMP,
-    limit_seconds: 120,
+    limit_seconds: 300,
 };
 
 /// All scenarios. Seconds measured on QEMU 7.2 with SLOF, two host cores, alone: 13 for one
@@ -136,7 +136,7 @@ pub const ALL: &[Scenario] = &[
         name: "sysrq-c/xics-16-2G",
         description: "sixteen processors answer the crash NMI, XICS",
         processors: 16,
-        limit_seconds: 240,
+        limit_seconds: 600,
         ..PLAIN
     },
     Scenario {
