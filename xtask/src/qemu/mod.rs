@@ -14,12 +14,13 @@ pub use machine::{Firmware, Machine};
 pub use qmp::Qmp;
 pub use session::{Ended, Session};
 
+use crate::build;
 use crate::cli::{MachineArgs, QemuArgs};
 use crate::debian::{self, Kernel, KernelVersion};
 use crate::error::WithHint;
 use crate::guest::{self, Expectation, Mode};
 use crate::{paths, process, setup};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -71,7 +72,7 @@ impl Firmware {
         match name {
             "slof" => Ok(Self::Slof),
             "vof" => Ok(Self::Vof),
-            "oxrtas" => bail!("oxrtas cannot be built yet"),
+            "oxrtas" => Ok(Self::Image(build::build()?.image)),
             path if Path::new(path).is_file() => Ok(Self::Image(PathBuf::from(path))),
             path => Err(anyhow!("there is no firmware {path}"))
                 .hint("--firmware takes oxrtas, slof, vof, or the path of an image"),

@@ -1,0 +1,133 @@
+//! Builds the RTAS blob and the firmware image that embeds it.
+
+mod flat;
+mod toolchain;
+
+pub use toolchain::Toolchain;
+
+use crate::check;
+use crate::error::WithHint;
+use crate::progress::Step;
+use crate::{paths, process, setup};
+use anyhow::{Context, Result, bail};
+use comfy_table::{CellAlignment, Table, presets};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What a build leaves.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    /// The firmware image, for QEMU's `-bios`.
+    pub image: PathBuf,
+    /// The firmware as an ELF file, with symbols.
+    pub image_elf: PathBuf,
+    /// The RTAS blob that the image embeds.
+    pub blob: PathBuf,
+    /// The blob as an ELF file, with symbols.
+    pub blob_elf: PathBuf,
+}
+
+impl Outputs {
+    fn places() -> Self {
+        let target = paths::target();
+        Self {
+            image: target.join("oxrtas.bin"),
+            image_elf: target.join("oxrtas.elf"),
+            blob: target.join("rtas.bin"),
+            blob_elf: target.join("rtas.elf"),
+        }
+    }
+}
+
+/// `cargo xtask build`.
+pub fn run() -> Result<ExitCode> {
+    let outputs = build()?;
+    let failures: Vec<String> = check::all(&check::Artifacts::read(&outputs)?)
+        .into_iter()
+        .filter_map(|(name, result)| Some(format!("{name}: {}", result.err()?)))
+        .collect();
+    println!("{}", size_table(&outputs)?);
+    if !failures.is_empty() {
+        bail!("the build breaks its rules:\n{}", failures.join("\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds everything; quick when nothing changed.
+pub fn build() -> Result<Outputs> {
+    setup::for_build()?;
+    let toolchain = Toolchain::find()?;
+    let outputs = Outputs::places();
+    let step = Step::start("building the RTAS blob and the firmware");
+    let blob = cargo_build(&toolchain, "rtas-blob", &[], None)?;
+    publish(&blob, &outputs.blob_elf)?;
+    publish_bytes(&flat::flatten(&fs::read(&blob)?)?, &outputs.blob)?;
+    step.detail("the firmware");
+    let image = cargo_build(&toolchain, "oxrtas", &["--features", "image"], Some(&outputs.blob))?;
+    publish(&image, &outputs.image_elf)?;
+    publish_bytes(&flat::flatten(&fs::read(&image)?)?, &outputs.image)?;
+    step.finish();
+    Ok(outputs)
+}
+
+/// Builds the binary of `package` for the machine: its ELF file.
+fn cargo_build(
+    toolchain: &Toolchain,
+    package: &str,
+    options: &[&str],
+    blob: Option<&Path>,
+) -> Result<PathBuf> {
+    let mut command = toolchain.cargo("build")?;
+    command.args(["--quiet", "--package", package]).args(options);
+    if let Some(blob) = blob {
+        command.env("OXRTAS_BLOB", blob);
+    }
+    process::output(&mut command)
+        .with_context(|| format!("{package} does not build"))
+        .hint("linker/README.md shows the steps one by one")?;
+    let directory = paths::target_directory("image")?.join("powerpc64-oxrtas/image");
+    Ok(directory.join(package))
+}
+
+/// Copies `from` to `to`.
+fn publish(from: &Path, to: &Path) -> Result<()> {
+    let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    publish_bytes(&bytes, to)
+}
+
+/// Writes `bytes` to `to`, unless they are there already: what is embedded keeps its time, and a
+/// machine that is just starting never sees half a file.
+fn publish_bytes(bytes: &[u8], to: &Path) -> Result<()> {
+    if fs::read(to).is_ok_and(|seen| seen == bytes) {
+        return Ok(());
+    }
+    let directory = to.parent().context("no directory")?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    std::io::Write::write_all(&mut file, bytes)?;
+    file.persist(to)
+        .with_context(|| format!("cannot write {}", to.display()))?;
+    Ok(())
+}
+
+/// Who loads what, and how large it is.
+fn size_table(outputs: &Outputs) -> Result<Table> {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_header(["output", "bytes", "loaded by"]);
+    let rows = [
+        (&outputs.image, "QEMU, with -bios"),
+        (&outputs.blob, "the firmware, which embeds it, for every RTAS instance"),
+        (&outputs.image_elf, "gdb: symbols of the firmware"),
+        (&outputs.blob_elf, "gdb: symbols of the blob"),
+    ];
+    for (path, reader) in rows {
+        let size = fs::metadata(path)?.len();
+        table.add_row([path.display().to_string(), size.to_string(), reader.to_owned()]);
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    Ok(table)
+}

@@ -1,0 +1,78 @@
+//! What must be true of the outputs of a build, looked at in the outputs themselves.
+
+mod blob;
+mod elf;
+mod image;
+mod instruction;
+mod leaf;
+mod stack;
+
+use crate::build::Outputs;
+use anyhow::{Context, Result};
+use elf::Elf;
+use std::fs;
+use std::path::PathBuf;
+
+/// The outputs of a build, read.
+#[derive(Debug)]
+pub struct Artifacts {
+    image: Vec<u8>,
+    image_elf: Elf,
+    blob: Vec<u8>,
+    blob_elf: Elf,
+    /// Paths of this machine that must not be in the image.
+    private_paths: Vec<PathBuf>,
+}
+
+/// What a check finds wrong.
+type Finding = Result<(), String>;
+
+impl Artifacts {
+    /// Reads what a build left.
+    pub fn read(outputs: &Outputs) -> Result<Self> {
+        let read = |path: &PathBuf| {
+            fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        Ok(Self {
+            image: read(&outputs.image)?,
+            image_elf: Elf::parse(&read(&outputs.image_elf)?)?,
+            blob: read(&outputs.blob)?,
+            blob_elf: Elf::parse(&read(&outputs.blob_elf)?)?,
+            private_paths: image::private_paths(),
+        })
+    }
+}
+
+/// Names of the checks, in the order of [`all`].
+pub const NAMES: [&str; 11] = [
+    "the-blob-needs-no-relocation",
+    "the-blob-has-no-writable-data",
+    "the-blob-has-no-undefined-symbol",
+    "the-blob-has-no-lock",
+    "the-blob-has-integer-instructions-only",
+    "the-blob-cannot-trap",
+    "the-blob-fits-its-stacks",
+    "the-blob-takes-contexts-without-a-stack",
+    "the-firmware-has-no-floating-point",
+    "the-image-fits-and-embeds-the-blob",
+    "the-image-names-no-path-of-this-machine",
+];
+
+/// Runs every check.
+pub fn all(artifacts: &Artifacts) -> Vec<(&'static str, Finding)> {
+    let blob = &artifacts.blob_elf;
+    let results = [
+        blob::needs_no_relocation(blob),
+        blob::has_no_writable_data(blob),
+        blob::has_no_undefined_symbol(blob),
+        blob::has_no_lock(blob),
+        blob::has_integer_instructions_only(blob),
+        blob::cannot_trap(blob),
+        stack::fits(blob, stack::available()),
+        leaf::without_a_stack(blob),
+        image::has_no_floating_point(&artifacts.image_elf),
+        image::fits_and_embeds(&artifacts.image, &artifacts.blob),
+        image::names_no_path(&artifacts.image, &artifacts.private_paths),
+    ];
+    NAMES.into_iter().zip(results).collect()
+}
