@@ -73,7 +73,7 @@ static LANES: [Lane; processor::MAX] = [const {
 
 /// Tokens and numbers that every processor needs: get, set, off, on, the shared source, the time's
 /// token, the number of processors, the number of calls of each. Written while the others are idle.
-static COMMON: [AtomicU32; 8] = [const { AtomicU32::new(0) }; 7];
+static COMMON: [AtomicU32; 8] = [const { AtomicU32::new(0) }; 8];
 
 /// Servers of the processors.
 static SERVERS: [AtomicU32; processor::MAX] = [const { AtomicU32::new(0) }; processor::MAX];

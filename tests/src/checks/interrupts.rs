@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use guest::source::{Call, LEAST_FAVORED, Random, Source};
 use guest::verdict::Verdict;
-use guest::{fail, need, pass, skip};
+use guest::{fail, need, pass};
 
 use super::{Check, check};
 use crate::board::hypercall;
