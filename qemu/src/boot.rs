@@ -162,6 +162,10 @@ impl<B: Board> Firmware<B> {
             }
             self.place(initrd, Owner::Initrd)?;
         }
+        // QEMU's size is the sum of the segments', without the holes between them, so the image may
+        // end later: GRUB's modules do. QEMU puts the initrd here at the earliest.
+        let gap = kernel.end..kernel.end.saturating_add(0x1_ffff) & !0xffff;
+        self.map.mark(&gap, Owner::Kernel);
         for reservation in self.tree.reservations().to_vec() {
             let end = reservation.address.saturating_add(reservation.size);
             self.map.mark(&(reservation.address..end), Owner::Reserved);
@@ -217,8 +221,20 @@ impl<B: Board> Firmware<B> {
     }
 
     /// What the client interface keeps in `/chosen`: instance handles (IEEE 1275, 3.5, and the
-    /// PowerPC binding, 8.2.3).
+    /// PowerPC binding, 8.2.3); and in `/options`, that the client runs in real mode, without
+    /// which GRUB wants its memory mapped (`grub-core/kern/ieee1275/cmain.c`).
     fn open_chosen(&mut self, chosen: &Chosen) -> Result<(), Failure> {
+        let root = self.tree.root();
+        let options = match self.tree.find("/options") {
+            Some(options) => Ok(options),
+            None => self.tree.add_child(root, "options", Origin::Firmware),
+        };
+        options
+            .and_then(|options| {
+                self.tree
+                    .set_string(options, "real-mode?", "true", Origin::Firmware)
+            })
+            .map_err(|_| Failure::TreeLimit("/options does not fit"))?;
         let node = self
             .tree
             .find("/chosen")

@@ -23,7 +23,7 @@ pub enum Kind {
     Rtas,
     /// A terminal with this unit address: `read`, `write`.
     Console(u32),
-    /// A memory node, or what `/chosen/mmu` names: `claim`, `release`.
+    /// A memory node, or what `/chosen/mmu` names: `claim`, `release`, `map`.
     Memory,
     /// A node without methods.
     Plain,

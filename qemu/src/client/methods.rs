@@ -27,12 +27,12 @@ const fn failed(code: u32) -> Cells {
 
 impl<B: Board> Firmware<B> {
     pub(super) fn call_method(&mut self, name: u32, handle: u32, call: &Call) -> Cells {
-        let mut given = [0; 3];
+        let mut given = [0; 4];
         let own = call.arguments.get(2..).unwrap_or(&[]);
         for (to, from) in given.iter_mut().zip(own) {
             *to = *from;
         }
-        let [first, second, third] = given;
+        let [first, second, third, fourth] = given;
         let Some(name) = self.string(name) else {
             self.complain(
                 "method name",
@@ -68,6 +68,9 @@ impl<B: Board> Firmware<B> {
                     None => failed(REFUSED),
                 }
             }
+            // ( real virtual size mode -- ) The client runs in real mode, where every address is
+            // mapped to itself.
+            (Kind::Memory, "map", 4..) if third == fourth => ran([0, 0]),
             // ( address size -- )
             (Kind::Memory, "release", 2..) => {
                 self.release(second, first);

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use fdt_gen::{NextProperty, NodeId, Origin};
+use rtas_abi::name;
 
 use super::array::{Call, string};
 use super::handles::{self, Instance, Kind};
@@ -166,13 +167,7 @@ impl<B: Board> Firmware<B> {
                 self.stop();
                 return Err(Ending::Exit);
             }
-            Service::Interpret => {
-                self.complain(
-                    "interpret",
-                    format_args!("client call: 'interpret' is refused, there is no Forth"),
-                );
-                Some(UNDEFINED_WORD)
-            }
+            Service::Interpret => Some(self.interpret(first)),
             Service::Enter => {
                 self.complain(
                     "enter",
@@ -406,11 +401,34 @@ impl<B: Board> Firmware<B> {
         self.update_available();
     }
 
+    /// There is no Forth, but for the words by which GRUB ends the machine
+    /// (`grub-core/lib/ieee1275/halt.c`, `reboot.c`).
+    fn interpret(&mut self, words: u32) -> u32 {
+        let words = self.string(words).unwrap_or_default();
+        let status = match words.as_str() {
+            "power-off" | "shut-down" | "poweroff" => {
+                // No event powers the machine on again.
+                self.call_rtas(name::POWER_OFF, &[NONE, NONE])
+            }
+            "reset-all" => self.call_rtas(name::SYSTEM_REBOOT, &[]),
+            _ => None,
+        };
+        if status == Some(0) {
+            return 0;
+        }
+        let words = words.as_bytes().escape_ascii();
+        self.complain(
+            "interpret",
+            format_args!("client call: 'interpret' of '{words}' is refused, there is no Forth"),
+        );
+        UNDEFINED_WORD
+    }
+
     fn start_cpu(&mut self, package: u32, entry: u32, argument: u32) -> Result<u32, Ending> {
         let number = handles::node_of(&self.tree, package)
             .and_then(|node| self.tree.cells(node, "reg")?.next())
             .ok_or(Ending::Refused)?;
-        let status = self.call_rtas("start-cpu", &[number, entry, argument]);
+        let status = self.call_rtas(name::START_CPU, &[number, entry, argument]);
         if status != Some(0) {
             self.say(format_args!(
                 "client call: 'start-cpu' of processor {number} failed: {status:?}"
@@ -426,7 +444,7 @@ impl<B: Board> Firmware<B> {
         }
         self.client.has_quiesced = true;
         self.update_qemu_tree();
-        if self.call_rtas("quiesce", &[]) != Some(0) {
+        if self.call_rtas(name::QUIESCE, &[]) != Some(0) {
             self.say(format_args!(
                 "quiesce: the hypervisor could not stop the virtual I/O queues"
             ));

@@ -2,7 +2,7 @@
 
 use fdt_gen::Reservation;
 
-use super::machine::{BLOB, CLIENT_ENTRY, INITRD, KERNEL, MIB, Setup};
+use super::machine::{BLOB, CLIENT_ENTRY, INITRD, KERNEL, MIB, NONE, Setup};
 use crate::HandOver;
 
 #[test]
@@ -135,6 +135,17 @@ fn available_memory_leaves_out_everything_that_is_taken() {
     let tree_at = guest.hand_over.tree;
     assert!(!ranges.iter().any(|range| range.contains(&tree_at)));
     assert!(ranges.iter().any(|range| range.contains(&0x200_0000)));
+}
+
+#[test]
+fn room_is_left_behind_a_kernel_whose_segments_have_holes() {
+    let mut setup = Setup::new();
+    setup.set_kernel(KERNEL.start..KERNEL.end - 0x1234);
+    let mut guest = setup.boot().unwrap();
+    let last = KERNEL.end as u32 + 0xf000;
+    assert_eq!(guest.get("claim", &[last, 0x1000, 0]), NONE);
+    let behind = KERNEL.end as u32 + 0x1_0000;
+    assert_eq!(guest.get("claim", &[behind, 0x1000, 0]), behind);
 }
 
 #[test]

@@ -277,9 +277,12 @@ fn the_start_of_grub_works() {
             "{handle}"
         );
     }
-    for path in ["/openprom", "/options", "/rom/boot-rom"] {
+    for path in ["/openprom", "/rom/boot-rom"] {
         assert_eq!(guest.find(path), NONE);
     }
+    let options = guest.find("/options");
+    let real_mode = guest.property(options, "real-mode?");
+    assert_eq!(real_mode.as_deref(), Some(&b"true\0"[..]));
     let memory = guest.find("/memory");
     let root = guest.find("/");
     assert_eq!(guest.property_cell(root, "#address-cells"), Some(2));
@@ -305,6 +308,23 @@ fn the_start_of_grub_works() {
     let (answer, values) = guest.call("interpret", &[command], 1);
     assert_eq!(answer, ClientReturn::Return(0));
     assert_ne!(values[0], 0, "a catch code");
+}
+
+#[test]
+fn interpret_knows_the_words_that_end_the_machine() {
+    let mut guest = Setup::new().boot().unwrap();
+    for (words, call) in [
+        ("power-off", (0x2003, vec![NONE, NONE])),
+        ("shut-down", (0x2003, vec![NONE, NONE])),
+        ("reset-all", (0x2004, vec![])),
+    ] {
+        let command = guest.text(words);
+        assert_eq!(guest.get("interpret", &[command]), 0);
+        assert_eq!(guest.board().rtas_calls.last(), Some(&call));
+    }
+    let command = guest.text("1 2 +");
+    assert_ne!(guest.get("interpret", &[command]), 0);
+    assert!(guest.board().text().contains("'interpret' of '1 2 +'"));
 }
 
 #[test]

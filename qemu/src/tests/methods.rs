@@ -70,3 +70,15 @@ fn memory_is_claimed_and_released_by_method() {
         guest.call("release", &[64 * mib, mib], 0);
     }
 }
+
+#[test]
+fn real_mode_maps_every_address_to_itself_and_to_nothing_else() {
+    let mut guest = Setup::new().boot().unwrap();
+    let chosen = guest.find("/chosen");
+    let mmu = guest.property_cell(chosen, "mmu").unwrap();
+    let address = 64 * MIB as u32;
+    let values = guest.method("map", mmu, &[0, 4096, address, address], 1);
+    assert_eq!(values, [0]);
+    let values = guest.method("map", mmu, &[0, 4096, address, 0], 1);
+    assert_ne!(values, [0]);
+}
