@@ -142,3 +142,38 @@ impl Contents<'_> {
         archive.file("lib/modules/order", false, order.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_of_other_contents_has_another_name() {
+        let kernel = |release: &str| Kernel {
+            release: release.to_owned(),
+            image: PathBuf::from(format!("cache/{release}/vmlinux")),
+            modules: PathBuf::from("modules"),
+        };
+        let (old, new) = (kernel("6.1"), kernel("6.12"));
+        let name = |programs: &str, kernel, kdump| {
+            let programs = Path::new(programs);
+            Contents {
+                programs,
+                kernel,
+                kdump,
+            }
+            .file_name()
+        };
+        let names = [
+            name("programs-1", Some(&old), false),
+            name("programs-2", Some(&old), false),
+            name("programs-1", Some(&new), false),
+            name("programs-1", Some(&old), true),
+            name("programs-1", None, false),
+        ];
+        for (index, one) in names.iter().enumerate() {
+            assert!(!names[index + 1..].contains(one), "{one}");
+        }
+        assert_eq!(names[0], name("programs-1", Some(&old), false));
+    }
+}

@@ -58,3 +58,33 @@ fn dynamic_names(data: &[u8]) -> Result<Vec<String>> {
     }
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_libraries_of_a_program_are_those_of_its_dynamic_section() {
+        // This test is a dynamic program itself.
+        let own = fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(
+            dynamic_names(&own)
+                .unwrap()
+                .contains(&"libc.so.6".to_owned())
+        );
+        assert!(dynamic_names(&own[..40]).is_err());
+    }
+
+    #[test]
+    fn a_library_that_is_not_there_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        fs::copy(
+            std::env::current_exe().unwrap(),
+            root.path().join("program"),
+        )
+        .unwrap();
+        let error = needed(root.path(), &["program"]).unwrap_err();
+        assert!(error.to_string().contains("program needs lib"), "{error}");
+        assert!(needed(root.path(), &[]).unwrap().is_empty());
+    }
+}

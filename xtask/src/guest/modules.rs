@@ -7,7 +7,7 @@
 use anyhow::{Context, Result, bail};
 use lzma_rust2::XzReader;
 use object::{Object, ObjectSection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -38,57 +38,61 @@ pub fn load_order(directory: &Path) -> Result<Vec<Module>> {
     find(&directory.join("kernel"), &mut files)?;
     let builtin = fs::read_to_string(directory.join("modules.builtin"))
         .with_context(|| format!("no modules.builtin in {}", directory.display()))?;
-    let builtin: Vec<String> = builtin
+    let builtin: BTreeSet<String> = builtin
         .lines()
         .filter_map(|line| module_name(Path::new(line)))
         .collect();
-    let mut chosen = Chosen {
-        files,
-        builtin,
-        modules: Vec::new(),
-        pending: Vec::new(),
-    };
-    for name in WANTED {
-        chosen.add(name)?;
-    }
-    Ok(chosen.modules)
-}
-
-struct Chosen {
-    files: BTreeMap<String, PathBuf>,
-    builtin: Vec<String>,
-    modules: Vec<Module>,
-    /// Modules whose dependencies are being added: a cycle would come back to one.
-    pending: Vec<String>,
-}
-
-impl Chosen {
-    fn add(&mut self, name: &str) -> Result<()> {
-        let known = self.modules.iter().any(|module| module.name == name);
-        if known || self.builtin.iter().any(|builtin| builtin == name) {
-            return Ok(());
+    let mut contents = BTreeMap::new();
+    let mut needs = |name: &str| {
+        if builtin.contains(name) {
+            return Ok(None);
         }
-        if self.pending.iter().any(|pending| pending == name) {
-            bail!("module {name} depends on itself");
-        }
-        let path = self
-            .files
+        let path = files
             .get(name)
             .with_context(|| format!("the kernel has no module {name}"))?;
         let content = read(path)?;
-        self.pending.push(name.to_owned());
-        for dependency in dependencies(&content)
-            .with_context(|| format!("cannot read module {}", path.display()))?
-        {
-            self.add(&dependency)?;
-        }
-        self.pending.pop();
-        self.modules.push(Module {
-            name: name.to_owned(),
-            content,
-        });
-        Ok(())
+        let needed = dependencies(&content)
+            .with_context(|| format!("cannot read module {}", path.display()))?;
+        contents.insert(name.to_owned(), content);
+        Ok(Some(needed))
+    };
+    let mut order = Vec::new();
+    for name in WANTED {
+        add(name, &mut needs, &mut order, &mut Vec::new())?;
     }
+    Ok(order
+        .into_iter()
+        .filter_map(|name| {
+            let content = contents.remove(&name)?;
+            Some(Module { name, content })
+        })
+        .collect())
+}
+
+/// Adds `name` to `order` behind everything that it needs. `needs` says what that is, nothing for
+/// one that is built into the kernel; `pending` are the modules that led here.
+fn add(
+    name: &str,
+    needs: &mut impl FnMut(&str) -> Result<Option<Vec<String>>>,
+    order: &mut Vec<String>,
+    pending: &mut Vec<String>,
+) -> Result<()> {
+    if order.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    if pending.iter().any(|waiting| waiting == name) {
+        bail!("module {name} depends on itself");
+    }
+    let Some(needed) = needs(name)? else {
+        return Ok(());
+    };
+    pending.push(name.to_owned());
+    for other in needed {
+        add(&other, needs, order, pending)?;
+    }
+    pending.pop();
+    order.push(name.to_owned());
+    Ok(())
 }
 
 fn find(directory: &Path, files: &mut BTreeMap<String, PathBuf>) -> Result<()> {
@@ -163,6 +167,27 @@ mod tests {
         assert_eq!(depends(modinfo), ["net_failover", "virtio_ring"]);
         assert!(depends(b"depends=\0").is_empty());
         assert!(depends(b"").is_empty());
+    }
+
+    #[test]
+    fn a_module_comes_after_what_it_needs_and_once() {
+        let mut needs = |name: &str| {
+            Ok(Some(match name {
+                "net" => vec!["failover".to_owned(), "virtio".to_owned()],
+                "failover" => vec!["virtio".to_owned()],
+                "builtin" => return Ok(None),
+                "a" => vec!["b".to_owned()],
+                "b" => vec!["a".to_owned()],
+                _ => Vec::new(),
+            }))
+        };
+        let mut order = Vec::new();
+        for name in ["net", "builtin", "virtio"] {
+            add(name, &mut needs, &mut order, &mut Vec::new()).unwrap();
+        }
+        assert_eq!(order, ["virtio", "failover", "net"]);
+        let cycle = add("a", &mut needs, &mut order, &mut Vec::new()).unwrap_err();
+        assert!(cycle.to_string().contains("depends on itself"));
     }
 
     #[test]
