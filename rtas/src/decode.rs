@@ -46,15 +46,11 @@ impl Allegation {
         Self { width, address }
     }
 
-    #[inline(always)]
     const fn cell(self, index: u32) -> Option<u64> {
         self.address.checked_add(index as u64 * self.width.bytes())
     }
 
     /// The cell `index`, as wide as it is. A 32-bit cell is sign extended.
-    ///
-    /// Inlined, as all that [`Self::answer`] is made of: it runs without a stack.
-    #[inline(always)]
     fn load<M: CallerMemory>(self, memory: &M, index: u32) -> Option<i64> {
         let address = self.cell(index)?;
         match self.width {
@@ -64,7 +60,6 @@ impl Allegation {
     }
 
     /// Stores a value into cell `index`, sign extended to its width (R1-7.2.7-2 and -3).
-    #[inline(always)]
     fn store<M: CallerMemory>(self, memory: &mut M, index: u32, value: u32) -> Option<()> {
         let address = self.cell(index)?;
         match self.width {
@@ -75,7 +70,6 @@ impl Allegation {
 
     /// Stores `status` where the counts say that the status word is; nothing where they leave no
     /// room for one.
-    #[inline(always)]
     fn refuse<M: CallerMemory>(self, memory: &mut M, counts: Option<(i64, i64)>, status: i32) {
         if let Some((inputs, outputs)) = counts
             && (0..=buffer::MAX_CELLS as i64).contains(&inputs)
@@ -91,7 +85,6 @@ impl Allegation {
     }
 
     /// The counts of the buffer, each read once.
-    #[inline(always)]
     fn counts<M: CallerMemory>(self, memory: &M) -> Option<(i64, i64)> {
         let inputs = self.load(memory, buffer::INPUTS as u32)?;
         Some((inputs, self.load(memory, buffer::OUTPUTS as u32)?))

@@ -1,5 +1,7 @@
 //! Calls that overlap, callers that die, and threads.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use crate::source::word::Word;
 use crate::testing::platforms::{Interrupted, dies_at};
 use crate::testing::{FIRST, Machine};
@@ -205,10 +207,11 @@ fn threads_on_shared_sources_leave_the_hypervisor_equal_to_the_words() {
     const ROUNDS: u32 = 60;
     const CALLS_A_ROUND: u32 = 60;
     let machine = Machine::new();
+    let commits = AtomicU64::new(0);
     for round in 0..ROUNDS {
         std::thread::scope(|scope| {
             for thread in 0..THREADS {
-                let machine = &machine;
+                let (machine, commits) = (&machine, &commits);
                 scope.spawn(move || {
                     let mut random = 0x9e37_79b9u32.wrapping_mul(1 + round * THREADS + thread);
                     for _ in 0..CALLS_A_ROUND {
@@ -217,7 +220,9 @@ fn threads_on_shared_sources_leave_the_hypervisor_equal_to_the_words() {
                         random ^= random << 5;
                         let number = FIRST + random % 2;
                         let server = (random >> 8) % 4;
-                        match (random >> 16) % 4 {
+                        let kind = (random >> 16) % 4;
+                        commits.fetch_add(u64::from(kind < 3), Ordering::Relaxed);
+                        match kind {
                             0 => assert_eq!(machine.call("ibm,int-off", &[number]), 0),
                             1 => assert_eq!(machine.call("ibm,int-on", &[number]), 0),
                             2 => {
@@ -237,6 +242,9 @@ fn threads_on_shared_sources_leave_the_hypervisor_equal_to_the_words() {
         for number in [FIRST, FIRST + 1] {
             assert!(machine.agrees(number), "round {round}, source {number:#x}");
         }
+        let [one, other] = [FIRST, FIRST + 1].map(|number| machine.word(number).generation());
+        let commits = commits.load(Ordering::Relaxed);
+        assert_eq!(one + other, commits, "round {round}: a commit was lost");
         machine.hypervisor.forget();
     }
 }
