@@ -10,8 +10,8 @@ use rtas_abi::status::PARAMETER_ERROR;
 
 use super::{Check, check};
 use crate::board::gate::Trap;
-use crate::board::hypercall;
 use crate::board::memory::{self, Scratch};
+use crate::board::{hypercall, processor};
 use crate::subject::client::patterns;
 use crate::subject::machine::ARENA_SIZE;
 use crate::subject::rtas::Outcome;
@@ -173,7 +173,8 @@ fn time(machine: &mut Machine) -> Result<Vec<i64>, Verdict> {
     }
 }
 
-fn get_time_of_day(machine: &mut Machine) -> Verdict {
+/// Also made of broken instances by the self-test.
+pub fn get_time_of_day(machine: &mut Machine) -> Verdict {
     let cells = match time(machine) {
         Ok(cells) => cells,
         Err(verdict) => return verdict,
@@ -197,20 +198,29 @@ fn get_time_of_day(machine: &mut Machine) -> Verdict {
     pass!("{cells:?}")
 }
 
+/// A 32-bit count of nanoseconds is below 1e9 for at most a second in 4.3: looking for longer than
+/// that finds the rest.
 fn nanoseconds(machine: &mut Machine) -> Verdict {
-    for _ in 0..64 {
-        let cells = match time(machine) {
-            Ok(cells) => cells,
-            Err(verdict) => return verdict,
+    let mut looked = 0;
+    let mut found = None;
+    processor::wait(2, || {
+        looked += 1;
+        found = match time(machine) {
+            Ok(cells) => match cells.get(7).copied().unwrap_or(-1) {
+                0..1_000_000_000 => None,
+                value => Some(Verdict::Fail(
+                    "nanoseconds below 1e9".into(),
+                    format!("{value}"),
+                )),
+            },
+            Err(verdict) => Some(verdict),
         };
-        let value = cells.get(7).copied().unwrap_or(-1);
-        need!(
-            (0..1_000_000_000).contains(&value),
-            "nanoseconds below 1e9",
-            "{value}"
-        );
+        found.is_some() || looked >= 2_000_000
+    });
+    match found {
+        Some(verdict) => verdict,
+        None => pass!("{looked} times 0 to 999999999"),
     }
-    pass!("64 times 0 to 999999999")
 }
 
 fn display_character(machine: &mut Machine) -> Verdict {

@@ -104,7 +104,8 @@ fn each(
     pass!("kept by {} calls", probes.len())
 }
 
-fn general(machine: &mut Machine) -> Verdict {
+/// Also made of broken instances by the self-test.
+pub fn general(machine: &mut Machine) -> Verdict {
     each(machine, 0, |before, after| {
         [1usize, 2].into_iter().chain(13..32).find_map(|index| {
             let (wanted, saw) = (before.gpr[index], after.gpr[index]);
@@ -114,15 +115,16 @@ fn general(machine: &mut Machine) -> Verdict {
 }
 
 /// To the letter, CR2-CR4 may change and the rest must be kept; the ABIs say the reverse. Only all
-/// of CR satisfies both.
-fn condition(machine: &mut Machine) -> Verdict {
+/// of CR satisfies both. Also made of broken instances by the self-test.
+pub fn condition(machine: &mut Machine) -> Verdict {
     each(machine, 0, |before, after| {
         (before.cr != after.cr)
             .then(|| (format!("CR {:#x}", before.cr), format!("{:#x}", after.cr)))
     })
 }
 
-fn condition_nonvolatile(machine: &mut Machine) -> Verdict {
+/// Also made of broken instances by the self-test.
+pub fn condition_nonvolatile(machine: &mut Machine) -> Verdict {
     each(machine, 0, |before, after| {
         ((before.cr ^ after.cr) & 0x00ff_f000 != 0).then(|| {
             (
@@ -133,7 +135,8 @@ fn condition_nonvolatile(machine: &mut Machine) -> Verdict {
     })
 }
 
-fn floating_point(machine: &mut Machine) -> Verdict {
+/// Also made of broken instances by the self-test.
+pub fn floating_point(machine: &mut Machine) -> Verdict {
     each(machine, 0, |before, after| {
         (before.fpr != after.fpr)
             .then(|| (format!("{:x?}", before.fpr), format!("{:x?}", after.fpr)))
@@ -152,16 +155,19 @@ fn same_msr(
     })
 }
 
-fn msr(machine: &mut Machine) -> Verdict {
+/// Also made of broken instances by the self-test.
+pub fn msr(machine: &mut Machine) -> Verdict {
     each(machine, 0, same_msr)
 }
 
-fn msr_ri(machine: &mut Machine) -> Verdict {
+/// Also made of broken instances by the self-test.
+pub fn msr_ri(machine: &mut Machine) -> Verdict {
     // The guest runs with RI = 1: here it is 0, and must be 0 afterwards.
     each(machine, MSR_RI, same_msr)
 }
 
-fn sprg(machine: &mut Machine) -> Verdict {
+/// Also made of broken instances by the self-test.
+pub fn sprg(machine: &mut Machine) -> Verdict {
     each(machine, 0, |before, after| {
         let pick = |registers: &Registers| [registers.sprg0, registers.sprg1, registers.sprg3];
         let (wanted, saw) = (pick(before), pick(after));
@@ -169,7 +175,8 @@ fn sprg(machine: &mut Machine) -> Verdict {
     })
 }
 
-fn decrementer(machine: &mut Machine) -> Verdict {
+/// Also made of broken instances by the self-test.
+pub fn decrementer(machine: &mut Machine) -> Verdict {
     each(machine, 0, |before, after| {
         // The timebase was read before DEC was set and after it was read: DEC cannot have counted
         // more than that, and one tick more for the rounding of both.
@@ -206,7 +213,8 @@ fn watched(machine: &Machine, rtas: &Rtas) -> Vec<Range<u64>> {
     ranges
 }
 
-fn other_memory(machine: &mut Machine) -> Verdict {
+/// Also made of broken instances by the self-test.
+pub fn other_memory(machine: &mut Machine) -> Verdict {
     let Some(rtas) = machine.rtas else {
         skip!("no instance of RTAS")
     };

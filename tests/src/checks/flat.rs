@@ -33,11 +33,15 @@ fn chosen(machine: &mut Machine) -> Verdict {
     let Some(tree) = &machine.flat else {
         skip!("{NO_TREE}")
     };
-    for name in ["bootargs", "stdout-path"] {
-        let value = tree.property("/chosen", name);
-        need!(value.is_some(), format!("/chosen/{name}"), "none");
-    }
-    pass!("bootargs and stdout-path")
+    let path = tree.property("/chosen", "stdout-path").unwrap_or_default();
+    let path = alloc::string::String::from_utf8_lossy(path);
+    let path = path.trim_end_matches('\0');
+    need!(
+        tree.nodes.iter().any(|node| node.path == path),
+        "/chosen/stdout-path, the path of a node",
+        "{path:?}"
+    );
+    pass!("stdout-path {path}")
 }
 
 fn number(machine: &Machine, name: &str) -> Option<u64> {

@@ -4,8 +4,9 @@
 //! one verdict. Checks are listed in tables, one per group; a group is one module. To add a check,
 //! write a function and name it in its module's table.
 //!
-//! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `instantiate`, `flat`,
-//! `calls`, `interrupts`, `environment`, `processors`, `concurrency`.
+//! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `handover`,
+//! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `concurrency`; `flat` and `stress`
+//! change how they run. The checks of /rtas and of instantiate-rtas always run.
 
 pub mod calls;
 pub mod client;
@@ -15,6 +16,7 @@ pub mod flat;
 pub mod instantiate;
 pub mod interrupts;
 pub mod processors;
+pub mod selftest;
 
 use alloc::format;
 
@@ -100,8 +102,12 @@ pub fn run(entered: Entered) -> ! {
         run_table(&mut machine, report, client::CHECKS, "");
     }
     run_table(&mut machine, report, instantiate::NODE, "");
-    if machine.arguments.wants("flat") {
+    if machine.arguments.flat || machine.arguments.wants("handover") {
         run_table(&mut machine, report, flat::CHECKS, "");
+    }
+    if machine.arguments.wants("selftest") {
+        let _vectors = Vectors::install();
+        selftest::run(&mut machine, report);
     }
     if machine.client.is_some() {
         run_table(&mut machine, report, instantiate::CHECKS, "");
