@@ -15,11 +15,14 @@ mod debian;
 mod defaults;
 mod error;
 mod guest;
+mod matrix;
 mod paths;
 mod process;
 mod progress;
 mod qemu;
+mod report;
 mod setup;
+mod suite;
 
 use anyhow::Result;
 use clap::Parser;
@@ -42,6 +45,6 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Build => build::run(),
         Command::Qemu(arguments) => qemu::run(&arguments),
         Command::QemuCrash(arguments) => crash::run(&arguments),
-        Command::Test(_) => anyhow::bail!("not there yet"),
+        Command::Test(arguments) => suite::run(&arguments),
     }
 }

@@ -64,7 +64,12 @@ pub fn build() -> Result<Outputs> {
     publish(&blob, &outputs.blob_elf)?;
     publish_bytes(&flat::flatten(&fs::read(&blob)?)?, &outputs.blob)?;
     step.detail("the firmware");
-    let image = cargo_build(&toolchain, "oxrtas", &["--features", "image"], Some(&outputs.blob))?;
+    let image = cargo_build(
+        &toolchain,
+        "oxrtas",
+        &["--features", "image"],
+        Some(&outputs.blob),
+    )?;
     publish(&image, &outputs.image_elf)?;
     publish_bytes(&flat::flatten(&fs::read(&image)?)?, &outputs.image)?;
     step.finish();
@@ -79,7 +84,9 @@ fn cargo_build(
     blob: Option<&Path>,
 ) -> Result<PathBuf> {
     let mut command = toolchain.cargo("build")?;
-    command.args(["--quiet", "--package", package]).args(options);
+    command
+        .args(["--quiet", "--package", package])
+        .args(options);
     if let Some(blob) = blob {
         command.env("OXRTAS_BLOB", blob);
     }
@@ -118,13 +125,20 @@ fn size_table(outputs: &Outputs) -> Result<Table> {
         .set_header(["output", "bytes", "loaded by"]);
     let rows = [
         (&outputs.image, "QEMU, with -bios"),
-        (&outputs.blob, "the firmware, which embeds it, for every RTAS instance"),
+        (
+            &outputs.blob,
+            "the firmware, which embeds it, for every RTAS instance",
+        ),
         (&outputs.image_elf, "gdb: symbols of the firmware"),
         (&outputs.blob_elf, "gdb: symbols of the blob"),
     ];
     for (path, reader) in rows {
         let size = fs::metadata(path)?.len();
-        table.add_row([path.display().to_string(), size.to_string(), reader.to_owned()]);
+        table.add_row([
+            path.display().to_string(),
+            size.to_string(),
+            reader.to_owned(),
+        ]);
     }
     if let Some(column) = table.column_mut(1) {
         column.set_cell_alignment(CellAlignment::Right);

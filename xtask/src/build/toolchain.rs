@@ -82,10 +82,21 @@ impl Toolchain {
         Ok(command)
     }
 
+    /// The clippy that belongs to the compiler.
+    pub fn clippy(&self) -> Result<PathBuf> {
+        let driver = self.root.join("bin/clippy-driver");
+        if driver.is_file() {
+            return Ok(driver);
+        }
+        Err(anyhow!("there is no {}", driver.display()))
+            .hint("`cargo xtask setup` installs it (package rust-web-clippy)")
+    }
+
     /// Compiler flags: no path of this machine gets into the image.
     fn flags(&self, workspace: &Path) -> Result<OsString> {
         let home = env::var_os("CARGO_HOME").map(PathBuf::from);
-        let home = home.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+        let home =
+            home.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
         let mut flags = OsString::new();
         let mut remap = |from: &Path, to: &str| {
             if !flags.is_empty() {

@@ -1,0 +1,182 @@
+//! Tests that are commands: on the sources, on the host, and the crash scenarios.
+
+mod dependencies;
+
+use crate::build::Toolchain;
+use crate::report::Verdict;
+use crate::{paths, process};
+use anyhow::{Context, Result};
+use std::env;
+use std::ffi::OsString;
+use std::process::Command;
+
+/// A test that is not a point of the matrix.
+#[derive(Debug)]
+pub struct HostTest {
+    /// Its name.
+    pub name: String,
+    /// Whether it comes after the matrix.
+    pub late: bool,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// A cargo command on the host.
+    Cargo(
+        &'static [&'static str],
+        &'static [(&'static str, &'static str)],
+    ),
+    /// Clippy for what runs on the machine: packages and their features.
+    BareMetal(&'static [&'static str]),
+    /// Every dependency is used.
+    Dependencies,
+    /// The crash scenarios: firmware, kernel, QEMU.
+    Crash(String, &'static str, &'static str),
+}
+
+/// All of them. The crash scenarios run on `firmware`.
+pub fn tests(firmware: &str) -> Vec<HostTest> {
+    let early = |name: &str, what| HostTest {
+        name: name.to_owned(),
+        late: false,
+        what,
+    };
+    let mut tests = vec![
+        early(
+            "source/is-formatted",
+            What::Cargo(&["fmt", "--all", "--check"], &[]),
+        ),
+        early("source/every-dependency-is-used", What::Dependencies),
+        early(
+            "source/clippy-on-the-host",
+            What::Cargo(
+                &["clippy", "--quiet", "--all-targets", "--", "-Dwarnings"],
+                &[],
+            ),
+        ),
+        early(
+            "source/clippy-for-the-blob",
+            What::BareMetal(&["--package", "rtas-blob"]),
+        ),
+        early(
+            "source/clippy-for-the-firmware",
+            What::BareMetal(&["--package", "oxrtas", "--features", "image"]),
+        ),
+        early(
+            "source/clippy-for-the-conformance-guest",
+            What::BareMetal(&["--package", "oxrtas-guest"]),
+        ),
+        early("host/unit-tests", What::Cargo(&["test", "--quiet"], &[])),
+        early(
+            "host/loom-models",
+            What::Cargo(
+                &[
+                    "test",
+                    "--quiet",
+                    "--release",
+                    "--package",
+                    "rtas",
+                    "--lib",
+                    "loom",
+                ],
+                &[("RUSTFLAGS", "--cfg loom")],
+            ),
+        ),
+    ];
+    for (kernel, qemu) in [("6.1", "7.2"), ("6.12", "10.0")] {
+        tests.push(HostTest {
+            name: format!("crash/{kernel} {qemu}"),
+            late: true,
+            what: What::Crash(firmware.to_owned(), kernel, qemu),
+        });
+    }
+    tests
+}
+
+impl HostTest {
+    /// Runs it.
+    pub fn run(&self) -> Verdict {
+        let result = match &self.what {
+            What::Cargo(arguments, variables) => cargo(arguments, variables),
+            What::BareMetal(arguments) => bare_metal(arguments),
+            What::Dependencies => dependencies::all_used(&paths::workspace()),
+            What::Crash(firmware, kernel, qemu) => crash(firmware, kernel, qemu),
+        };
+        match result {
+            Ok(detail) => Verdict::Passed(detail),
+            Err(error) => Verdict::Failed(format!("{error:#}")),
+        }
+    }
+}
+
+/// Runs cargo in the workspace. The detail of tests is how many there were.
+fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<String> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(cargo);
+    command.current_dir(paths::workspace()).args(arguments);
+    if !variables.is_empty() {
+        // Other flags, other outputs: what is built otherwise stays.
+        command
+            .arg("--target-dir")
+            .arg(paths::target_directory("loom")?);
+    }
+    let text = process::output(command.envs(variables.iter().copied()))?;
+    Ok(count_tests(&text).map_or_else(String::new, |count| format!("{count} tests")))
+}
+
+/// Adds up the tests of cargo's summaries: `test result: ok. 12 passed; ...`.
+fn count_tests(text: &str) -> Option<u32> {
+    let counts: Vec<u32> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("test result: ok. "))
+        .filter_map(|rest| rest.split(' ').next()?.parse().ok())
+        .collect();
+    (!counts.is_empty()).then(|| counts.iter().sum())
+}
+
+/// Runs clippy on what is built for the machine.
+fn bare_metal(arguments: &[&str]) -> Result<String> {
+    let toolchain = Toolchain::find()?;
+    let mut command = toolchain.cargo("check")?;
+    command
+        .args(arguments)
+        .arg("--quiet")
+        .env("RUSTC_WORKSPACE_WRAPPER", toolchain.clippy()?)
+        .env("CLIPPY_ARGS", "-Dwarnings")
+        .env("OXRTAS_BLOB", paths::target().join("rtas.bin"));
+    process::output(&mut command)?;
+    Ok(String::new())
+}
+
+/// Runs the crash scenarios by our own program.
+fn crash(firmware: &str, kernel: &str, qemu: &str) -> Result<String> {
+    let own = env::current_exe().context("cannot find this program")?;
+    let mut command = Command::new(own);
+    command
+        .args(["qemu-crash", "--firmware", firmware])
+        .args(["--kernel", kernel, "--qemu", qemu]);
+    process::output(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_counted_over_all_summaries() {
+        let text = "test result: ok. 12 passed; 0 failed\nother\ntest result: ok. 3 passed; 0\n";
+        assert_eq!(count_tests(text), Some(15));
+        assert_eq!(count_tests("nothing"), None);
+    }
+
+    #[test]
+    fn a_failing_command_is_a_failed_test() {
+        let test = HostTest {
+            name: "self/fails".to_owned(),
+            late: false,
+            what: What::Cargo(&["no-such-subcommand-of-cargo"], &[]),
+        };
+        assert!(matches!(test.run(), Verdict::Failed(_)));
+    }
+}
