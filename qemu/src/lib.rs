@@ -17,6 +17,7 @@ pub mod kernel;
 mod machine;
 pub mod memory_map;
 pub mod messages;
+mod place;
 pub mod rtas_area;
 
 pub use board::Board;

@@ -113,7 +113,8 @@ impl fmt::Display for Failure {
                     "There is no kernel.\n\
                      Name one: -kernel FILE, and as it needs them -initrd FILE and -append \
                      ARGUMENTS. FILE is an ELF image for PowerPC of either byte order: vmlinux, \
-                     zImage.pseries, GRUB's core image",
+                     zImage.pseries, GRUB's core image (that \
+                     with -machine pseries,kernel-addr=0)",
                 )?;
                 if *has_boot_list {
                     out.write_str(

@@ -6,9 +6,11 @@
 //! trusted, and nothing it asks for hangs.
 
 mod array;
+mod devices;
 pub mod handles;
 mod methods;
 mod services;
+mod tree;
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
