@@ -2,6 +2,7 @@
 
 use super::machine::{INITRD, KERNEL, MIB, NONE, Setup};
 use crate::ClientReturn;
+use crate::memory_map::MemoryMap;
 
 #[test]
 fn finddevice_takes_paths_without_unit_addresses_and_answers_minus_one() {
@@ -239,6 +240,15 @@ fn claim_is_exact_without_and_a_place_with_alignment() {
     assert_eq!(guest.get("claim", &[0, 0x7000_0000, 4096]), NONE);
     guest.call("release", &[place, 3 * mib], 0);
     assert_eq!(guest.get("claim", &[place, 4096, 0]), place);
+}
+
+#[test]
+fn a_claim_never_reaches_beyond_the_clients_addresses() {
+    let mut guest = Setup::new().boot().unwrap();
+    guest.firmware.map = MemoryMap::new(core::iter::once(0..8192 * MIB));
+    assert_eq!(guest.get("claim", &[0xffff_f000, 0x2000, 0]), NONE);
+    let last = guest.get("claim", &[0xffff_f000, 0x1000, 0]);
+    assert_eq!(last, 0xffff_f000);
 }
 
 #[test]

@@ -36,6 +36,15 @@ fn a_tree_that_is_not_where_r3_says_is_reported() {
 }
 
 #[test]
+fn a_tree_address_that_cannot_be_does_not_make_memory_of_nothing() {
+    for address in [0x8000_0000, 0x7ff0_0000, u64::MAX - 7] {
+        let (board, _) = Setup::new().load();
+        let stopped = Firmware::boot(board, address).map(|_| ()).unwrap_err();
+        assert_eq!(stopped.board.end, 128 * MIB, "{address:#x}");
+    }
+}
+
+#[test]
 fn a_damaged_tree_is_reported_whatever_is_damaged() {
     let (good, address) = Setup::new().load();
     let size = good.cell(address + 4) as usize;

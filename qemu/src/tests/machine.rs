@@ -25,7 +25,7 @@ pub(crate) const BLOB: &[u8] = &[0xb1; 5000];
 /// A machine with this much memory.
 pub(crate) struct FakeBoard {
     pub(crate) memory: Vec<u8>,
-    end: u64,
+    pub(crate) end: u64,
     pub(crate) output: Vec<u8>,
     pub(crate) input: VecDeque<u8>,
     /// H_RTAS calls: token, arguments.

@@ -21,6 +21,10 @@ pub(super) fn negotiated(setup: &Setup) -> Vec<u8> {
     }
     tree.set(chosen, "ibm,architecture-vec-5", &[0; 27], Origin::Board)
         .unwrap();
+    // A new value, so that it is QEMU's after the merge.
+    let rtas = tree.find("/rtas").unwrap();
+    tree.set_u32(rtas, "rtas-size", 0x8ac, Origin::Board)
+        .unwrap();
     let old = tree.find("/interrupt-controller").unwrap();
     tree.remove(old).unwrap();
     let new = "interrupt-controller@60302031b0000";
@@ -257,6 +261,8 @@ fn a_tree_that_qemu_will_not_take_is_reported_at_quiesce() {
     let before = guest.board().updates.len();
     assert_eq!(guest.call("quiesce", &[], 0).0, ClientReturn::Return(0));
     assert_eq!(guest.board().updates.len(), before);
-    assert!(guest.board().text().contains("ibm,nmi-register will fail"));
+    let text = guest.board().text();
+    assert!(text.contains("and QEMU takes at most"), "{text}");
+    assert!(text.contains("ibm,nmi-register will fail"), "{text}");
     assert_eq!(guest.board().rtas_calls.last(), Some(&(0x2011, vec![])));
 }
