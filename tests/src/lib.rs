@@ -7,5 +7,6 @@ extern crate alloc;
 
 pub mod arguments;
 pub mod flat;
+pub mod runs;
 pub mod source;
 pub mod verdict;

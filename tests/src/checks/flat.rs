@@ -1,8 +1,6 @@
 //! The flat tree of the hand-over, by itself (Devicetree Specification; Linux'
 //! Documentation/arch/powerpc/booting.rst names linux,rtas-base and linux,rtas-entry).
 
-use alloc::format;
-
 use guest::verdict::Verdict;
 use guest::{need, pass, skip};
 

@@ -1,0 +1,107 @@
+//! The runs of the guest that are worth making, for whoever starts the machine.
+//!
+//! A run passes if its last line came, and no verdict is `not ok` that the firmware is not known
+//! to fail. A guest that stops early, or whose checks are fewer than the last line says, failed.
+
+/// One run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its name.
+    pub name: &'static str,
+    /// Boot arguments (QEMU's `-append`).
+    pub arguments: &'static str,
+    /// Processors (QEMU's `-smp`).
+    pub processors: u32,
+    /// Memory, in MiB (QEMU's `-m`).
+    pub memory_mib: u32,
+    /// Interrupt mode (QEMU's `-M pseries,ic-mode=`).
+    pub interrupts: &'static str,
+    /// Only for firmware whose flat tree has linux,rtas-base.
+    pub needs_flat: bool,
+    /// Time limit, in seconds, on an idle machine with two processors.
+    pub seconds: u32,
+}
+
+/// What the last line begins with; the number of verdicts follows.
+pub const LAST_LINE: &str = "guest: done, ";
+
+const RUN: Run = Run {
+    name: "",
+    arguments: "",
+    processors: 1,
+    memory_mib: 512,
+    interrupts: "xics",
+    needs_flat: false,
+    seconds: 60,
+};
+
+/// The runs.
+pub const RUNS: &[Run] = &[
+    Run {
+        name: "one-processor",
+        ..RUN
+    },
+    Run {
+        name: "four-processors",
+        processors: 4,
+        seconds: 180,
+        ..RUN
+    },
+    Run {
+        name: "flat",
+        arguments: "oxrtas.guest=flat",
+        processors: 4,
+        needs_flat: true,
+        seconds: 180,
+        ..RUN
+    },
+    Run {
+        name: "dual",
+        arguments: "oxrtas.guest=calls,interrupts,environment",
+        processors: 2,
+        interrupts: "dual",
+        ..RUN
+    },
+    // Without the four interrupt calls: their checks are skipped with that reason.
+    Run {
+        name: "xive",
+        arguments: "oxrtas.guest=calls,interrupts,environment",
+        processors: 2,
+        interrupts: "xive",
+        ..RUN
+    },
+    // The last page below 4 GiB is free: a buffer can end there.
+    Run {
+        name: "five-gibibytes",
+        arguments: "oxrtas.guest=client,handover,calls",
+        memory_mib: 5 * 1024,
+        ..RUN
+    },
+    // 20000 calls of each processor.
+    Run {
+        name: "stress",
+        arguments: "oxrtas.guest=concurrency,stress",
+        processors: 4,
+        seconds: 600,
+        ..RUN
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::Arguments;
+
+    #[test]
+    fn every_run_has_a_name_of_its_own_and_asks_for_flat_only_where_it_must() {
+        for (index, run) in RUNS.iter().enumerate() {
+            assert!(
+                RUNS.iter()
+                    .skip(index + 1)
+                    .all(|other| other.name != run.name)
+            );
+            assert_eq!(Arguments::parse(run.arguments).flat, run.needs_flat);
+            assert!(run.processors > 0 && run.seconds > 0);
+        }
+    }
+}
