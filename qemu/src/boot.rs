@@ -78,6 +78,7 @@ impl<B: Board> Firmware<B> {
         let chosen = Chosen::read(&self.tree);
         self.log_machine();
         let (kernel, entry) = self.place_client(&chosen)?;
+        self.check_nvram();
         self.place_rtas()?;
         self.edit_rtas_node()?;
         self.open_chosen(&chosen)?;

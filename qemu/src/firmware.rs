@@ -4,11 +4,12 @@ use core::fmt;
 
 use fdt_gen::rtas_node::{self, Additions};
 use fdt_gen::{Origin, Tree, facts};
-use rtas_abi::{buffer, hcall, name};
+use rtas_abi::name;
 
 use crate::board::Board;
 use crate::client::Client;
 use crate::console::Console;
+use crate::hypervisor_rtas;
 use crate::machine::Machine;
 use crate::memory_map::{MemoryMap, Owner};
 use crate::messages::Failure;
@@ -21,8 +22,6 @@ const ADDRESS_LIMIT: u64 = 0x8000_0000;
 /// QEMU's token of `ibm,os-term` in all versions (`include/hw/ppc/spapr.h`), for when the tree
 /// cannot be read.
 const OS_TERM: u32 = 0x201f;
-/// Most arguments of an RTAS call of the firmware's own.
-const RTAS_ARGUMENTS: usize = 4;
 
 /// How the client is started. All values are real addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,15 +97,18 @@ impl<B: Board> Firmware<B> {
 
     /// An RTAS call of the hypervisor's, by name: its status, or nothing if QEMU has no such call.
     pub(crate) fn call_rtas(&mut self, call: &str, arguments: &[u32]) -> Option<i32> {
-        let node = self.tree.find("/rtas")?;
-        let token = self.tree.u32(node, call)?;
-        hypervisor_rtas(&mut self.board, self.scratch, token, arguments)
+        let token = self.rtas_token(call)?;
+        hypervisor_rtas::call(&mut self.board, self.scratch, token, arguments)
+    }
+
+    /// The hypervisor's token of a call.
+    pub(crate) fn rtas_token(&self, call: &str) -> Option<u32> {
+        self.tree.u32(self.tree.find("/rtas")?, call)
     }
 
     /// Ends the machine in a way that QEMU sees. The message was printed.
     pub(crate) fn stop(&mut self) {
-        let node = self.tree.find("/rtas");
-        let token = node.and_then(|node| self.tree.u32(node, name::IBM_OS_TERM));
+        let token = self.rtas_token(name::IBM_OS_TERM);
         os_term(&mut self.board, self.scratch, token.unwrap_or(OS_TERM));
     }
 
@@ -213,36 +215,5 @@ fn os_term(board: &mut impl Board, scratch: u64, token: u32) -> Option<i32> {
     }
     let text = scratch.checked_add(512)?;
     board.write(text, &message).ok()?;
-    hypervisor_rtas(board, scratch, token, &[u32::try_from(text).ok()?])
-}
-
-/// One call with one output cell: its status.
-fn hypervisor_rtas(
-    board: &mut impl Board,
-    scratch: u64,
-    token: u32,
-    arguments: &[u32],
-) -> Option<i32> {
-    let arguments = arguments.get(..arguments.len().min(RTAS_ARGUMENTS))?;
-    let mut cells = [0; 8];
-    let head = [token, arguments.len() as u32, 1];
-    for (to, from) in cells.iter_mut().zip(head.iter().chain(arguments)) {
-        *to = *from;
-    }
-    let status_at = buffer::ARGUMENTS + arguments.len();
-    // What stays there if the hypervisor does not know the token.
-    *cells.get_mut(status_at)? = u32::MAX;
-    let mut bytes = [0; 32];
-    for (to, from) in bytes.chunks_mut(4).zip(cells) {
-        to.copy_from_slice(&from.to_be_bytes());
-    }
-    board.write(scratch, &bytes).ok()?;
-    if board.hcall(hcall::H_RTAS, &[scratch]).status != hcall::H_SUCCESS {
-        return None;
-    }
-    let mut status = [0; 4];
-    board
-        .read(scratch + 4 * status_at as u64, &mut status)
-        .ok()?;
-    Some(i32::from_be_bytes(status))
+    hypervisor_rtas::call(board, scratch, token, &[u32::try_from(text).ok()?])
 }

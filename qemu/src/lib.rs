@@ -13,10 +13,12 @@ pub mod client;
 pub mod console;
 pub mod firmware;
 mod flat_tree;
+mod hypervisor_rtas;
 pub mod kernel;
 mod machine;
 pub mod memory_map;
 pub mod messages;
+pub mod nvram;
 mod place;
 pub mod rtas_area;
 

@@ -193,3 +193,40 @@ fn memory_beyond_the_first_node_is_used_by_the_client_only() {
             .contains("Memory: 512 MiB, 256 MiB of it")
     );
 }
+
+#[test]
+fn an_nvram_without_partitions_gets_them_and_one_with_them_is_left_alone() {
+    let guest = Setup::new().boot().unwrap();
+    assert!(
+        guest
+            .firmware
+            .board
+            .text()
+            .contains("NVRAM: no partitions, made new ones")
+    );
+    let made = guest.firmware.board.nvram.clone();
+    assert_eq!((made[0], made[0x1000]), (0x70, 0x7f));
+
+    let mut setup = Setup::new();
+    setup.board.nvram = made.clone();
+    let guest = setup.boot().unwrap();
+    assert!(!guest.firmware.board.text().contains("NVRAM"));
+    assert_eq!(guest.firmware.board.nvram, made);
+
+    let mut setup = Setup::new();
+    setup.board.nvram = made;
+    setup.board.nvram[0x1001] ^= 1;
+    let text = setup.boot().unwrap().firmware.board.text();
+    assert!(text.contains("NVRAM: damaged at 0x1000"), "{text}");
+}
+
+#[test]
+fn an_nvram_that_the_hypervisor_refuses_is_reported_and_the_boot_goes_on() {
+    let mut setup = Setup::new();
+    setup.board.nvram.truncate(0x1000);
+    let text = setup.boot().unwrap().firmware.board.text();
+    assert!(
+        text.contains("NVRAM: left as it is: the hypervisor refuses access at 0x1000"),
+        "{text}"
+    );
+}

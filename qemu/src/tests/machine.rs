@@ -17,6 +17,9 @@ const TERMINAL: u64 = 0x7100_0000;
 pub(crate) const KERNEL: Range<u64> = 0x40_0000..0x80_0000;
 pub(crate) const INITRD: Range<u64> = 0x90_0000..0x90_1388;
 pub(crate) const CLIENT_ENTRY: u64 = 0x4100;
+/// QEMU's tokens.
+const NVRAM_FETCH: u32 = 0x2012;
+const NVRAM_STORE: u32 = 0x2013;
 const IMAGE: Range<u64> = 0..0x10_0000;
 const CLIENT_STACK: Range<u64> = 0xf_0000..0x10_0000;
 /// What stands for the blob.
@@ -38,6 +41,7 @@ pub(crate) struct FakeBoard {
     pub(crate) updates: Vec<Tree>,
     pub(crate) qemu_tree_size: usize,
     pub(crate) flushed: Vec<Range<u64>>,
+    pub(crate) nvram: Vec<u8>,
     ticks: std::cell::Cell<u64>,
 }
 
@@ -60,6 +64,7 @@ impl FakeBoard {
             updates: Vec::new(),
             qemu_tree_size: 0,
             flushed: Vec::new(),
+            nvram: vec![0; 0x1_0000],
             ticks: 0.into(),
         }
     }
@@ -116,12 +121,39 @@ impl FakeBoard {
             return hcall::H_PARAMETER;
         }
         let arguments = (0..inputs).map(|index| self.cell(address + 12 + 4 * index));
-        let arguments = arguments.collect();
+        let arguments: Vec<u32> = arguments.collect();
+        if [NVRAM_FETCH, NVRAM_STORE].contains(&token) {
+            let status = self.nvram_call(token, &arguments, self.cell(address + 8));
+            self.poke(status_at, &status.to_be_bytes());
+            self.poke(status_at + 4, &arguments[2].to_be_bytes());
+            return hcall::H_SUCCESS;
+        }
         self.rtas_calls.push((token, arguments));
         let scripted = self.rtas_status.iter().find(|(call, _)| *call == token);
         let status = scripted.map_or(0, |(_, status)| *status);
         self.poke(status_at, &status.to_be_bytes());
         hcall::H_SUCCESS
+    }
+
+    /// `hw/nvram/spapr_nvram.c:rtas_nvram_fetch` and `rtas_nvram_store`.
+    fn nvram_call(&mut self, token: u32, arguments: &[u32], outputs: u32) -> i32 {
+        let [offset, address, length] = arguments else {
+            return -3;
+        };
+        let (at, length) = (*offset as usize, *length as usize);
+        let memory = *address as usize..*address as usize + length;
+        let Some(place) = self.nvram.get_mut(at..at + length) else {
+            return -3;
+        };
+        if outputs != 2 {
+            return -3;
+        }
+        if token == NVRAM_FETCH {
+            self.memory[memory].copy_from_slice(place);
+        } else {
+            place.copy_from_slice(&self.memory[memory]);
+        }
+        0
     }
 
     /// `hw/ppc/spapr_hcall.c:h_client_architecture_support`.
