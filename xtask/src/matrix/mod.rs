@@ -21,13 +21,12 @@ pub fn table(results: &[(Point, Tested)]) -> Table {
     table.set_header(point::AXES.into_iter().chain(["seconds", "verdict"]));
     for (point, tested) in results {
         let verdict = match &tested.verdict {
-            Verdict::Passed(detail) if point.is_refused() => format!("refused: {detail}"),
             Verdict::Passed(_) => "pass".to_owned(),
             Verdict::Failed(detail) => {
                 let first = detail.lines().next().unwrap_or_default();
                 format!("FAIL: {first}")
             }
-            Verdict::Skipped(reason) => format!("skipped: {reason}"),
+            Verdict::Skipped(reason) => reason.clone(),
         };
         let seconds = format!("{:.1}", tested.duration.as_secs_f64());
         let words = point.words().map(str::to_owned).into_iter();

@@ -40,12 +40,12 @@ impl Runner {
     /// Runs `point`. Where QEMU has to refuse it, its message is the result.
     pub fn run(&self, point: &Point) -> Verdict {
         let result = if point.is_refused() {
-            self.refused(point)
+            self.refused(point).map(Verdict::Skipped)
         } else {
-            self.boot(point)
+            self.boot(point).map(Verdict::Passed)
         };
         match result {
-            Ok(detail) => Verdict::Passed(detail),
+            Ok(verdict) => verdict,
             Err(error) => Verdict::Failed(format!("{error:#}")),
         }
     }
@@ -111,7 +111,7 @@ impl Runner {
             bail!("QEMU was expected to refuse this, and did not");
         }
         let message = ended.errors.first().context("QEMU gave no reason")?;
-        Ok(message.clone())
+        Ok(format!("QEMU refuses: {message}"))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::debian;
 use crate::error::WithHint;
-use crate::process;
 use anyhow::{Result, anyhow};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -56,15 +55,6 @@ impl Emulator {
     /// The binary.
     pub fn path(&self) -> &Path {
         &self.binary
-    }
-
-    /// What `--version` says, the number only.
-    pub fn version(&self) -> Result<String> {
-        let text = process::output(self.command().arg("--version"))?;
-        text.split_whitespace()
-            .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
-            .map(str::to_owned)
-            .ok_or_else(|| anyhow!("{} does not tell its version", self.binary.display()))
     }
 
     /// A command that runs it.

@@ -8,7 +8,7 @@ mod qmp;
 mod session;
 
 pub use binary::Emulator;
-pub use console::{Line, Seen};
+pub use console::Seen;
 pub use devices::Attached;
 pub use machine::{Firmware, Machine};
 pub use qmp::Qmp;

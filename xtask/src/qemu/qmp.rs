@@ -65,12 +65,6 @@ impl Qmp {
         }
     }
 
-    /// Runs a command of the human monitor and gives back what it prints.
-    pub fn monitor(&mut self, line: &str) -> Result<String> {
-        let printed = self.execute("human-monitor-command", json!({ "command-line": line }))?;
-        Ok(printed.as_str().unwrap_or_default().to_owned())
-    }
-
     /// Waits for the event `name`. Events before it are dropped.
     pub fn wait_event(&mut self, name: &str) -> Result<Value> {
         loop {

@@ -79,7 +79,7 @@ impl Session {
         let qmp = format!("unix:{},server=on,wait=off", socket.display());
         let mut command = machine.command(&["-serial", "stdio", "-monitor", "none", "-qmp", &qmp]);
         command
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut file = File::create(&log)
@@ -122,11 +122,6 @@ impl Session {
         &self.log
     }
 
-    /// The process number of QEMU.
-    pub fn process(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Time since the start.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
@@ -157,13 +152,6 @@ impl Session {
         let deadline = deadline.min(self.deadline);
         self.console
             .wait(&mut self.cursor, wanted, &self.forbidden, deadline)
-    }
-
-    /// Writes to the console's input.
-    pub fn send(&mut self, text: &str) -> Result<()> {
-        let stdin = self.child.stdin.as_mut().context("the console is closed")?;
-        stdin.write_all(text.as_bytes())?;
-        stdin.flush().context("cannot write to the console")
     }
 
     /// Connects to QEMU's control socket. One connection at a time.
@@ -316,12 +304,5 @@ mod tests {
         session.forbid(&["Oops"]);
         let error = format!("{:#}", session.wait_for(&["ready"]).unwrap_err());
         assert!(error.contains("Oops: 1"), "{error}");
-    }
-
-    #[test]
-    fn the_console_can_be_written_to() {
-        let (_kept, mut session) = session("input", "read line; echo \"heard $line\"", LONG);
-        session.send("hello\n").unwrap();
-        session.wait_for(&["heard hello"]).unwrap();
     }
 }
