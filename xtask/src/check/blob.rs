@@ -172,7 +172,8 @@ pub mod tests {
         let mut elf = program(&[("f", &[BLR])]);
         elf.symbols.push("_RNvNtCs9_4core5spine".to_owned());
         assert_eq!(has_no_lock(&elf), Ok(()));
-        elf.symbols.push("_RNvMNtCsdlw_4spin5mutexE4lock".to_owned());
+        elf.symbols
+            .push("_RNvMNtCsdlw_4spin5mutexE4lock".to_owned());
         assert!(has_no_lock(&elf).is_err());
         elf.symbols = vec!["_ZN4spin5mutex4lockE".to_owned()];
         assert!(has_no_lock(&elf).is_err());

@@ -64,7 +64,10 @@ mod tests {
 
     #[test]
     fn floating_point_is_found_and_privileged_instructions_are_fine() {
-        assert_eq!(has_no_floating_point(&program(&[("f", &[0x4c00_0024])])), Ok(()));
+        assert_eq!(
+            has_no_floating_point(&program(&[("f", &[0x4c00_0024])])),
+            Ok(())
+        );
         let found = has_no_floating_point(&program(&[("f", &[0, 0xc803_0000])]));
         assert!(found.unwrap_err().contains("f+0x4"));
     }

@@ -77,7 +77,9 @@ impl<'a> Walk<'a> {
             let at = || place(function, index, word);
             match instruction.kind {
                 Kind::Frame(bytes) => frame += bytes,
-                Kind::StackPointer => return Err(format!("r1 changes in an unknown way: {}", at())),
+                Kind::StackPointer => {
+                    return Err(format!("r1 changes in an unknown way: {}", at()));
+                }
                 Kind::Branch {
                     target: Target::Count,
                     link: true,
