@@ -5,7 +5,7 @@ mod dependencies;
 use crate::build::Toolchain;
 use crate::report::Verdict;
 use crate::{paths, process};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::env;
 use std::ffi::OsString;
 use std::process::Command;
@@ -78,7 +78,7 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
                     "--package",
                     "rtas",
                     "--lib",
-                    "loom",
+                    "models::",
                 ],
                 &[("RUSTFLAGS", "--cfg loom")],
             ),
@@ -122,7 +122,11 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<String> {
             .arg(paths::target_directory("loom")?);
     }
     let text = process::output(command.envs(variables.iter().copied()))?;
-    Ok(count_tests(&text).map_or_else(String::new, |count| format!("{count} tests")))
+    match count_tests(&text) {
+        Some(0) => bail!("no test ran: a filter matches nothing"),
+        Some(count) => Ok(format!("{count} tests")),
+        None => Ok(String::new()),
+    }
 }
 
 /// Adds up the tests of cargo's summaries: `test result: ok. 12 passed; ...`.
@@ -167,7 +171,24 @@ mod tests {
     fn tests_are_counted_over_all_summaries() {
         let text = "test result: ok. 12 passed; 0 failed\nother\ntest result: ok. 3 passed; 0\n";
         assert_eq!(count_tests(text), Some(15));
+        assert_eq!(
+            count_tests("test result: ok. 0 passed; 0 failed\n"),
+            Some(0)
+        );
         assert_eq!(count_tests("nothing"), None);
+    }
+
+    #[test]
+    fn a_filter_that_matches_no_test_is_a_failure() {
+        let arguments = [
+            "test",
+            "--quiet",
+            "--package",
+            "rtas-abi",
+            "--lib",
+            "no-such-test",
+        ];
+        assert!(cargo(&arguments, &[]).is_err());
     }
 
     #[test]
