@@ -667,7 +667,7 @@ fn buffer_in_rtas(machine: &mut Machine) -> Verdict {
     let area = rtas.base..rtas.base + rtas.size;
     let sum = |base: u64, size: u64| memory::checksum(base..base + (size & !7));
     let mut wrote = Vec::new();
-    for offset in [0, 8, rtas.size / 2 & !7, (rtas.entry - rtas.base) & !7] {
+    for offset in [0, 8, (rtas.size / 2) & !7, (rtas.entry - rtas.base) & !7] {
         let buffer = rtas.base + offset;
         if !area.contains(&(buffer + 8)) {
             continue;

@@ -143,11 +143,11 @@ impl Client {
     /// getprop with a buffer of `room` bytes.
     pub fn getprop(&self, gate: &mut Gate, node: u32, name: &str, room: u32) -> Value {
         let name = self.string(1, name);
-        self.into_buffer(gate, "getprop", &[node, name], room)
+        self.value_of(gate, "getprop", &[node, name], room)
     }
 
     /// A service whose last arguments are a buffer and its length, and that returns a length.
-    pub fn into_buffer(&self, gate: &mut Gate, service: &str, inputs: &[u32], room: u32) -> Value {
+    pub fn value_of(&self, gate: &mut Gate, service: &str, inputs: &[u32], room: u32) -> Value {
         let buffer = self.area.address + BUFFER;
         memory::fill(buffer, BUFFER_SIZE, 0xa5);
         let mut cells = inputs.to_vec();
@@ -187,7 +187,7 @@ impl Client {
 
     /// package-to-path or instance-to-path.
     pub fn path(&self, gate: &mut Gate, service: &str, of: u32, room: u32) -> Value {
-        self.into_buffer(gate, service, &[of], room)
+        self.value_of(gate, service, &[of], room)
     }
 
     /// claim: the address, or -1.

@@ -14,6 +14,9 @@ use crate::board::{console, memory};
 
 use super::{Client, Rtas};
 
+/// Names and values of one node's properties, in order.
+pub type Properties = Vec<(String, Vec<u8>)>;
+
 /// Everything that checks look at.
 pub struct Machine {
     /// The registers at entry.
@@ -29,7 +32,7 @@ pub struct Machine {
     /// The instance that RTAS checks call.
     pub rtas: Option<Rtas>,
     /// Names and values of /rtas as they were before the first instantiation.
-    pub rtas_node: Vec<(String, Vec<u8>)>,
+    pub rtas_node: Properties,
     /// Server numbers of the processors, the boot processor first.
     pub servers: Vec<u32>,
     /// Source numbers that the tree names, in order.
@@ -108,13 +111,13 @@ impl Machine {
             if kind.starts_with(b"cpu\0") {
                 self.servers.extend(get("ibm,ppc-interrupt-server#s"));
             }
-            if kind.starts_with(b"memory\0") {
-                if let [base_high, base, high, low, ..] = get("reg")[..] {
-                    let base = u64::from(base_high) << 32 | u64::from(base);
-                    let size = u64::from(high) << 32 | u64::from(low);
-                    if base == self.memory_end {
-                        self.memory_end = base.saturating_add(size);
-                    }
+            if kind.starts_with(b"memory\0")
+                && let [base_high, base, high, low, ..] = get("reg")[..]
+            {
+                let base = u64::from(base_high) << 32 | u64::from(base);
+                let size = u64::from(high) << 32 | u64::from(low);
+                if base == self.memory_end {
+                    self.memory_end = base.saturating_add(size);
                 }
             }
             if let Some(bytes) = get("#bytes").first() {
@@ -163,7 +166,7 @@ impl Machine {
     }
 
     /// All properties of one node.
-    pub fn properties(&mut self, path: &str) -> Vec<(String, Vec<u8>)> {
+    pub fn properties(&mut self, path: &str) -> Properties {
         match &self.client {
             Some(client) => {
                 let node = client.finddevice(self.gate, path);
@@ -183,7 +186,7 @@ impl Machine {
     }
 
     /// All nodes: path and properties.
-    pub fn nodes(&mut self) -> Vec<(String, Vec<(String, Vec<u8>)>)> {
+    pub fn nodes(&mut self) -> Vec<(String, Properties)> {
         let Some(client) = &self.client else {
             let nodes = self.flat.iter().flat_map(|tree| &tree.nodes);
             return nodes
@@ -245,7 +248,7 @@ pub fn walk_nodes(client: &Client, gate: &mut Gate) -> Vec<u32> {
 }
 
 /// The properties of a node, at most 512.
-pub fn walk_properties(client: &Client, gate: &mut Gate, node: u32) -> Vec<(String, Vec<u8>)> {
+pub fn walk_properties(client: &Client, gate: &mut Gate, node: u32) -> Properties {
     let mut properties = Vec::new();
     let mut name = String::new();
     while properties.len() < 512 {
@@ -262,7 +265,7 @@ pub fn walk_properties(client: &Client, gate: &mut Gate, node: u32) -> Vec<(Stri
 
 /// The flat tree at `address`, if there is one.
 fn read_flat(address: u64) -> Option<Tree> {
-    if address == 0 || address % 8 != 0 {
+    if address == 0 || !address.is_multiple_of(8) {
         return None;
     }
     let bytes = |length: usize| -> Vec<u8> {
