@@ -128,11 +128,6 @@ impl Transcript {
         None
     }
 
-    /// The fact `key`, or an empty text.
-    pub fn fact(&self, key: &str) -> &str {
-        self.facts.get(key).map_or("", String::as_str)
-    }
-
     /// The fact `key` as a number.
     pub fn number(&self, key: &str) -> Option<u64> {
         self.facts.get(key)?.parse().ok()
@@ -153,14 +148,6 @@ impl Transcript {
             .iter()
             .rev()
             .find(|verdict| verdict.name == name)
-    }
-
-    /// How often the phase `name` began.
-    pub fn count(&self, name: &str) -> usize {
-        self.phases
-            .iter()
-            .filter(|phase| phase.name == name)
-            .count()
     }
 }
 

@@ -118,6 +118,10 @@ impl Machine {
         for words in words {
             self.add_words(&words);
         }
+        if self.firmware == Firmware::Vof {
+            // It leaves an NVRAM that nobody has laid out as it is, and Linux complains.
+            self.add_words("oxrtas.blank-nvram=allowed");
+        }
     }
 
     /// The names of its device presets.
@@ -192,6 +196,20 @@ mod tests {
                 .contains("ic-mode=xics")
         );
         assert_eq!(arguments.last().map(String::as_str), Some("spapr*"));
+    }
+
+    #[test]
+    fn only_vof_may_leave_the_nvram_blank() {
+        for firmware in [
+            Firmware::Slof,
+            Firmware::Vof,
+            Firmware::Image("oxrtas.bin".into()),
+        ] {
+            let mut machine = machine(firmware.clone());
+            machine.run_mode(Mode::Summary);
+            let allowed = machine.append.contains("blank-nvram=allowed");
+            assert_eq!(allowed, firmware == Firmware::Vof);
+        }
     }
 
     #[test]
