@@ -271,7 +271,8 @@ fn nvram_fetch(machine: &mut Machine) -> Verdict {
     if machine.nvram_bytes == 0 {
         skip!("no node with #bytes: no NVRAM")
     }
-    for length in [0u32, 1, 15, 64] {
+    // Not 0 bytes: QEMU 10.0 dies of that (hw/nvram/spapr_nvram.c maps nothing and unmaps it).
+    for length in [1u32, 15, 64] {
         let (ours, direct) = (Data::new(64, 0xee), Data::new(64, 0xee));
         let outcome = returned!(rtas.call(machine.gate, token, &[16, ours.address(), length], 2));
         clean!(outcome);
@@ -294,7 +295,7 @@ fn nvram_fetch(machine: &mut Machine) -> Verdict {
             "it was"
         );
     }
-    pass!("0, 1, 15 and 64 bytes, as the hypervisor gives them")
+    pass!("1, 15 and 64 bytes, as the hypervisor gives them")
 }
 
 fn nvram_store(machine: &mut Machine) -> Verdict {
