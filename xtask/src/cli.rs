@@ -42,6 +42,12 @@ Examples:
 Outputs: target/oxrtas.bin (the image that QEMU loads with -bios), target/rtas.bin (the RTAS blob
 that is embedded in it), target/oxrtas.elf and target/rtas.elf (both with symbols, for gdb).")]
     Build,
+    /// Write the documents that are made from the call table
+    #[command(after_help = "\
+Examples:
+  cargo xtask docs          write docs/calls.md and docs/binding/oxrtas,rtas.yaml
+  cargo xtask docs --check  only say which of them are out of date")]
+    Docs(DocsArgs),
     /// Boot a kernel in QEMU, up to a shell
     #[command(after_help = "\
 Examples:
@@ -81,6 +87,14 @@ The last line of the output is `N passed, N failed, N skipped`.")]
 #[derive(Args, Debug)]
 pub struct SetupArgs {
     /// Only say what is missing
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Options of `cargo xtask docs`.
+#[derive(Args, Debug)]
+pub struct DocsArgs {
+    /// Only say which of them are out of date
     #[arg(long)]
     pub check: bool,
 }

@@ -3,16 +3,19 @@
 //! [`cli`] is the command line and [`defaults`] what it leaves out. [`setup`] installs programs on
 //! the host, [`debian`] fetches what is only unpacked, [`build`] makes the image and [`check`]
 //! looks at what came out. [`qemu`] describes machines and runs them, [`guest`] makes what runs in
-//! them. [`suite`] is the list of all tests, [`matrix`] its QEMU cases, [`crash`] the kdump
+//! them. [`docs`] makes documents from the call table, [`binding`] tests the one that is a schema.
+//! [`suite`] is the list of all tests, [`matrix`] its QEMU cases, [`crash`] the kdump
 //! scenarios, and [`report`] prints what came of them.
 #![forbid(unsafe_code)]
 
+mod binding;
 mod build;
 mod check;
 mod cli;
 mod crash;
 mod debian;
 mod defaults;
+mod docs;
 mod error;
 mod guest;
 mod matrix;
@@ -43,6 +46,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Setup(arguments) => setup::run(&arguments),
         Command::Build => build::run(),
+        Command::Docs(arguments) => docs::run(&arguments),
         Command::Qemu(arguments) => qemu::run(&arguments),
         Command::QemuCrash(arguments) => crash::run(&arguments),
         Command::Test(arguments) => suite::run(&arguments),

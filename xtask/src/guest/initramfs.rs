@@ -10,7 +10,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Our own part of the file system.
-pub(super) const SCRIPTS: [(&str, &str); 10] = [
+pub(super) const SCRIPTS: [(&str, &str); 11] = [
     ("init", include_str!("files/init.sh")),
     ("oxrtas/summary.sh", include_str!("files/summary.sh")),
     (
@@ -31,6 +31,7 @@ pub(super) const SCRIPTS: [(&str, &str); 10] = [
         include_str!("files/mode-reboot.sh"),
     ),
     ("oxrtas/mode-kdump.sh", include_str!("files/mode-kdump.sh")),
+    ("oxrtas/mode-tree.sh", include_str!("files/mode-tree.sh")),
     ("oxrtas/vmcore.sh", include_str!("files/vmcore.sh")),
     ("oxrtas/profile.sh", include_str!("files/profile.sh")),
 ];

@@ -19,6 +19,8 @@ pub enum Mode {
     /// Loads the kdump kernel and panics as `oxrtas.crash=` says (`sysrq-c`; `host` waits for the
     /// host to do it). `oxrtas.second=` are words for the kdump kernel, comma separated.
     Kdump,
+    /// Sends the flat tree that the kernel was started with, as the file `flat-tree`.
+    Tree,
 }
 
 /// Verdicts of the summary.
@@ -40,6 +42,7 @@ impl Mode {
             Self::Hotplug => "hotplug",
             Self::Reboot => "reboot",
             Self::Kdump => "kdump",
+            Self::Tree => "tree",
         }
     }
 
@@ -72,6 +75,8 @@ impl Mode {
                 })
                 .collect(),
             Self::Reboot => vec!["rebooted".to_owned()],
+            // The file is what counts.
+            Self::Tree => return Vec::new(),
             Self::Kdump => {
                 let names = [
                     "kexec-loaded",
@@ -108,13 +113,14 @@ mod tests {
     use super::*;
     use crate::guest::initramfs::SCRIPTS;
 
-    const ALL: [Mode; 6] = [
+    const ALL: [Mode; 7] = [
         Mode::Summary,
         Mode::Shell,
         Mode::Devices,
         Mode::Hotplug,
         Mode::Reboot,
         Mode::Kdump,
+        Mode::Tree,
     ];
 
     #[test]

@@ -24,6 +24,7 @@ pub const ALL: &[Package] = &[
     EMULATOR,
     EMULATOR_DATA,
     DEVICE_TREES,
+    SCHEMAS,
 ];
 /// What building the image needs.
 pub const BUILD: &[Package] = &[COMPILER, LIBRARY_SOURCE, LINTER];
@@ -35,6 +36,7 @@ const LIBRARY_SOURCE: Package = package("rust-web-src", "source of Rust's core l
 const LINTER: Package = package("rust-web-clippy", "clippy for the bare-metal crates");
 const EMULATOR: Package = package("qemu-system-ppc", "QEMU 7.2");
 const EMULATOR_DATA: Package = package("qemu-system-data", "SLOF and VOF, to compare with");
+const SCHEMAS: Package = package("dt-schema", "the checker of the device-tree binding");
 const DEVICE_TREES: Package = package("device-tree-compiler", "dtc, to look at device trees");
 
 /// Those of `wanted` that are not installed.

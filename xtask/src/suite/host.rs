@@ -2,6 +2,7 @@
 
 mod dependencies;
 
+use crate::binding;
 use crate::build::Toolchain;
 use crate::report::Verdict;
 use crate::{paths, process};
@@ -31,6 +32,8 @@ enum What {
     BareMetal(&'static [&'static str]),
     /// Every dependency is used.
     Dependencies,
+    /// A test of the device-tree binding, on a firmware.
+    Binding(binding::Case, String),
     /// The crash scenarios: firmware, kernel, QEMU.
     Crash(String, &'static str, &'static str),
 }
@@ -84,6 +87,13 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
             ),
         ),
     ];
+    for (name, case) in binding::cases() {
+        tests.push(HostTest {
+            name,
+            late: case.is_slow(),
+            what: What::Binding(case, firmware.to_owned()),
+        });
+    }
     for (kernel, qemu) in [("6.1", "7.2"), ("6.12", "10.0")] {
         tests.push(HostTest {
             name: format!("crash/{kernel} {qemu}"),
@@ -101,6 +111,7 @@ impl HostTest {
             What::Cargo(arguments, variables) => cargo(arguments, variables),
             What::BareMetal(arguments) => bare_metal(arguments),
             What::Dependencies => dependencies::all_used(&paths::workspace()),
+            What::Binding(case, firmware) => case.run(firmware),
             What::Crash(firmware, kernel, qemu) => crash(firmware, kernel, qemu),
         };
         match result {
