@@ -44,8 +44,8 @@ impl core::error::Error for CapabilityError<'_> {}
 
 /// The properties that promise what `calls` claims, of those functions in `proved`: the ones whose
 /// crash run, for the very blob that is published, covered every instruction. Functions stand in
-/// the lists in the order of the table; a list of none is left out, and without a proved function
-/// there are no properties at all. `processors` is the number of possible processors.
+/// the lists in the order of the table; a list of none is left out, and without a list there
+/// are no properties at all. `processors` is the number of possible processors.
 ///
 /// Refused is a table with a call that is crash-safe and not concurrent, proved or not.
 pub fn capability_properties<'a>(
@@ -65,17 +65,7 @@ pub fn capability_properties<'a>(
             return Err(CapabilityError::NotInTable(name));
         }
     }
-    let mut properties = Vec::new();
-    if proved.is_empty() {
-        return Ok(properties);
-    }
-    for (name, value) in [
-        (VERSION_PROPERTY, VERSION),
-        (MAX_CONCURRENT_CALLS_PROPERTY, processors),
-    ] {
-        let value = value.to_be_bytes().into();
-        properties.push(CapabilityProperty { name, value });
-    }
+    let mut lists = Vec::new();
     for (name, capability) in [
         (REENTRANT_PROPERTY, Capability::REENTRANT),
         (CONCURRENT_PROPERTY, Capability::CONCURRENT),
@@ -89,8 +79,19 @@ pub fn capability_properties<'a>(
             }
         }
         if !value.is_empty() {
-            properties.push(CapabilityProperty { name, value });
+            lists.push(CapabilityProperty { name, value });
         }
     }
-    Ok(properties)
+    if lists.is_empty() {
+        return Ok(lists);
+    }
+    let numbers = [
+        (VERSION_PROPERTY, VERSION),
+        (MAX_CONCURRENT_CALLS_PROPERTY, processors),
+    ];
+    let numbers = numbers.map(|(name, value)| CapabilityProperty {
+        name,
+        value: value.to_be_bytes().into(),
+    });
+    Ok(numbers.into_iter().chain(lists).collect())
 }

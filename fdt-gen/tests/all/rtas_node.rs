@@ -112,6 +112,9 @@ fn find(name: &str) -> Call {
 #[test]
 fn without_a_proved_function_nothing_is_promised() {
     assert_eq!(capability_properties(table::calls(), &[], 8), Ok(vec![]));
+    let claims_nothing = &["event-scan"];
+    let promised = capability_properties(table::calls(), claims_nothing, 8);
+    assert_eq!(promised, Ok(vec![]));
 }
 
 #[test]
