@@ -8,7 +8,7 @@ use crate::debian::{self, KernelVersion};
 use crate::error::{EXIT_SETUP_INCOMPLETE, SetupIncomplete};
 use crate::process;
 use crate::progress::Step;
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, bail};
 use packages::Package;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -79,15 +79,23 @@ fn ensure(wanted: &[Package]) -> Result<()> {
             &[&["install", "-y", "--no-install-recommends"], &names[..]].concat(),
         )
     };
-    // The lists of a fresh machine are absent or old.
-    if install(prefix).is_err() {
-        step.detail("apt-get update");
-        // A mirror in the middle of its own update fails here although the packages can be had.
-        let updated = apt_get(prefix, &["update"]);
-        install(prefix).with_context(|| match updated {
-            Ok(()) => "apt-get cannot install what is missing".to_owned(),
-            Err(error) => format!("apt-get cannot install what is missing, and before: {error:#}"),
-        })?;
+    // The lists of a fresh machine are absent or old. A mirror in the middle of its own update fails
+    // here although the packages can be had, so the installation decides.
+    step.detail("apt-get update");
+    let updated = apt_get(prefix, &["update"]);
+    step.detail("apt-get install");
+    install(prefix).with_context(|| match updated {
+        Ok(()) => "apt-get cannot install what is missing".to_owned(),
+        Err(error) => format!("apt-get cannot install what is missing, and before: {error:#}"),
+    })?;
+    let still = packages::missing(wanted)?;
+    if let Some(package) = still.first() {
+        bail!(
+            "apt offers no {} of version {} or newer; bookworm-security has it: add that suite to \
+             the machine's apt sources",
+            package.name,
+            package.least.unwrap_or("any")
+        );
     }
     step.finish();
     Ok(())
