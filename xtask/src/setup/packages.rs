@@ -50,8 +50,10 @@ pub const BUILD: &[Package] = &[COMPILER, LIBRARY_SOURCE, LINTER];
 /// What running a machine needs.
 pub const RUN: &[Package] = &[EMULATOR, EMULATOR_DATA];
 
-const COMPILER: Package = package("rustc-web", "the compiler that matches the library source").since(RUST);
-const LIBRARY_SOURCE: Package = package("rust-web-src", "source of Rust's core library").since(RUST);
+const COMPILER: Package =
+    package("rustc-web", "the compiler that matches the library source").since(RUST);
+const LIBRARY_SOURCE: Package =
+    package("rust-web-src", "source of Rust's core library").since(RUST);
 const LINTER: Package = package("rust-web-clippy", "clippy for the bare-metal crates").since(RUST);
 const EMULATOR: Package = package("qemu-system-ppc", "QEMU 7.2");
 const EMULATOR_DATA: Package = package("qemu-system-data", "SLOF and VOF, to compare with");
