@@ -69,6 +69,14 @@ Examples:
   cargo xtask qemu-crash --list                  their names
   cargo xtask qemu-crash --scenario sysrq-c --firmware slof --kernel 6.12")]
     QemuCrash(QemuCrashArgs),
+    /// Ask a firmware what LoPAR asks for, requirement by requirement
+    #[command(after_help = "\
+Examples:
+  cargo xtask conformance                             oxrtas, SLOF and VOF side by side
+  cargo xtask conformance --firmware oxrtas --only xive --qemu 10.0
+  cargo xtask conformance --firmware oxrtas --run stress
+  cargo xtask conformance --list                      what is known to fail, and why")]
+    Conformance(ConformanceArgs),
     /// Run all tests: on the host, of the build, and in QEMU
     #[command(after_help = "\
 Examples:
@@ -181,6 +189,26 @@ pub struct QemuCrashArgs {
     /// How the results are reported.
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// Options of `cargo xtask conformance`.
+#[derive(Args, Clone, Debug)]
+pub struct ConformanceArgs {
+    /// Firmware: oxrtas, slof, vof, or the file of an image; may be given more than once
+    #[arg(long, value_name = "NAME|FILE", default_values = ["oxrtas", "slof", "vof"])]
+    pub firmware: Vec<String>,
+    /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary
+    #[arg(long, value_name = "VERSION|FILE", default_value = defaults::QEMU)]
+    pub qemu: String,
+    /// Which run of the guest (tests/src/runs.rs)
+    #[arg(long, value_name = "NAME", default_value = defaults::GUEST_RUN)]
+    pub run: String,
+    /// Only show checks whose requirement or name contains this
+    #[arg(long, value_name = "KEY")]
+    pub only: Option<String>,
+    /// Only list what is known to fail, and why
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// How results are reported.

@@ -15,6 +15,8 @@ pub const SMP: &str = "2";
 pub const MEMORY: &str = "2G";
 /// The firmware under test.
 pub const FIRMWARE: &str = "oxrtas";
+/// The run of the conformance guest: the one that has every check.
+pub const GUEST_RUN: &str = "four-processors";
 /// The port that `--gdb` listens on when it names none.
 pub const GDB_PORT: &str = "1234";
 /// Seconds that a machine without an interactive shell may run.

@@ -4,6 +4,7 @@
 //! the host, [`debian`] fetches what is only unpacked, [`build`] makes the image and [`check`]
 //! looks at what came out. [`qemu`] describes machines and runs them, [`guest`] makes what runs in
 //! them. [`docs`] makes documents from the call table, [`binding`] tests the one that is a schema.
+//! [`conformance`] asks firmwares what LoPAR asks for.
 //! [`suite`] is the list of all tests, [`matrix`] its QEMU cases, [`crash`] the kdump
 //! scenarios, and [`report`] prints what came of them.
 #![forbid(unsafe_code)]
@@ -12,6 +13,7 @@ mod binding;
 mod build;
 mod check;
 mod cli;
+mod conformance;
 mod crash;
 mod debian;
 mod defaults;
@@ -49,6 +51,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Qemu(arguments) => qemu::run(&arguments),
         Command::QemuCrash(arguments) => crash::run(&arguments),
+        Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Test(arguments) => suite::run(&arguments),
     }
 }

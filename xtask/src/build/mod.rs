@@ -76,6 +76,18 @@ pub fn build() -> Result<Outputs> {
     Ok(outputs)
 }
 
+/// Builds the conformance guest: its ELF file, for QEMU's `-kernel`.
+pub fn guest() -> Result<PathBuf> {
+    setup::for_build()?;
+    let toolchain = Toolchain::find()?;
+    let step = Step::start("building the conformance guest");
+    let built = cargo_build(&toolchain, "oxrtas-guest", &[], None)?;
+    let guest = paths::target().join("conformance.elf");
+    publish(&built, &guest)?;
+    step.finish();
+    Ok(guest)
+}
+
 /// Builds the binary of `package` for the machine: its ELF file.
 fn cargo_build(
     toolchain: &Toolchain,

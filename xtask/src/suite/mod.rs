@@ -3,6 +3,7 @@
 mod host;
 
 use crate::cli::TestArgs;
+use crate::conformance::{self, Case};
 use crate::matrix::{self, Point, Runner};
 use crate::report::{self, Count, Tested, Verdict};
 use crate::{build, check, defaults, setup};
@@ -40,12 +41,17 @@ pub fn run(arguments: &TestArgs) -> Result<ExitCode> {
         .map(|name| format!("{BUILD}{name}"))
         .filter(|name| wanted(name))
         .collect();
-    if host.is_empty() && checks.is_empty() && points.is_empty() {
+    let guests: Vec<Case> = conformance::cases(&arguments.firmware)
+        .into_iter()
+        .filter(|case| wanted(&case.to_string()))
+        .collect();
+    if host.is_empty() && checks.is_empty() && guests.is_empty() && points.is_empty() {
         bail!("no test has a name that contains {:?}", arguments.only);
     }
     if arguments.list {
         let names = host.iter().map(|test| test.name.clone());
         let names = names.chain(checks);
+        let names = names.chain(guests.iter().map(Case::to_string));
         for name in names.chain(points.iter().map(matrix::name)) {
             println!("{name}");
         }
@@ -58,6 +64,9 @@ pub fn run(arguments: &TestArgs) -> Result<ExitCode> {
     }
     if !checks.is_empty() {
         tests.extend(check_build(arguments, &checks)?);
+    }
+    if !guests.is_empty() {
+        tests.extend(run_guests(arguments, &guests));
     }
     if !points.is_empty() {
         tests.extend(run_points(arguments, &points)?);
@@ -121,14 +130,37 @@ fn check_build(arguments: &TestArgs, names: &[String]) -> Result<Vec<Tested>> {
     Ok(tests)
 }
 
-/// Runs the points of the matrix, some at the same time, and prints it as a table.
+/// Runs the points of the matrix and prints it as a table.
 fn run_points(arguments: &TestArgs, points: &[Point]) -> Result<Vec<Tested>> {
     // A firmware that does not build fails every point, and the tests go on.
     let runner = Runner::new(&arguments.firmware);
-    let run = |point: &Point| match &runner {
+    let tests = run_some_at_once(arguments, points, matrix::name, |point| match &runner {
         Ok(runner) => runner.run(point),
         Err(error) => Verdict::Failed(format!("{error:#}")),
-    };
+    });
+    let rows: Vec<(Point, Tested)> = points.iter().copied().zip(tests).collect();
+    if !arguments.report.json {
+        println!("\n{}\n", matrix::table(&rows));
+    }
+    Ok(rows.into_iter().map(|(_, tested)| tested).collect())
+}
+
+/// Runs the conformance guest.
+fn run_guests(arguments: &TestArgs, cases: &[Case]) -> Vec<Tested> {
+    let runner = conformance::Runner::new(cases);
+    run_some_at_once(arguments, cases, Case::to_string, |case| match &runner {
+        Ok(runner) => runner.run(case),
+        Err(error) => Verdict::Failed(format!("{error:#}")),
+    })
+}
+
+/// Runs `run` on all of `items`, some at the same time: one test for each, in their order.
+fn run_some_at_once<T: Sync>(
+    arguments: &TestArgs,
+    items: &[T],
+    name: impl Fn(&T) -> String + Sync,
+    run: impl Fn(&T) -> Verdict + Sync,
+) -> Vec<Tested> {
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, Tested)>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -136,13 +168,13 @@ fn run_points(arguments: &TestArgs, points: &[Point]) -> Result<Vec<Tested>> {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(point) = points.get(index) else {
+                    let Some(item) = items.get(index) else {
                         break;
                     };
                     let started = Instant::now();
                     let tested = Tested {
-                        name: matrix::name(point),
-                        verdict: run(point),
+                        name: name(item),
+                        verdict: run(item),
                         duration: started.elapsed(),
                     };
                     // A closed standard output must not lose the result.
@@ -155,12 +187,5 @@ fn run_points(arguments: &TestArgs, points: &[Point]) -> Result<Vec<Tested>> {
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(index, _)| *index);
-    let rows: Vec<(Point, Tested)> = results
-        .into_iter()
-        .filter_map(|(index, tested)| Some((*points.get(index)?, tested)))
-        .collect();
-    if !arguments.report.json {
-        println!("\n{}\n", matrix::table(&rows));
-    }
-    Ok(rows.into_iter().map(|(_, tested)| tested).collect())
+    results.into_iter().map(|(_, tested)| tested).collect()
 }

@@ -1,0 +1,219 @@
+//! Runs of the conformance guest on a firmware and a QEMU.
+
+use super::judge;
+use super::known;
+use super::verdicts::{Heard, Outcome};
+use crate::build;
+use crate::cli::IcMode;
+use crate::defaults;
+use crate::qemu::{Emulator, Ended, Firmware, Machine, Session};
+use crate::report::Verdict;
+use anyhow::{Context, Result, bail};
+use conformance_guest::runs::{RUNS, Run};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How much longer than on an idle machine a run may take.
+const PATIENCE: u32 = 3;
+/// Runs that are too long for every test run.
+const LONG: [&str; 1] = ["stress"];
+/// The run that has every check.
+pub const FULL: &str = defaults::GUEST_RUN;
+/// The runs that are made on [`NEWER`], too.
+const ON_NEWER: [&str; 3] = [FULL, "dual", "xive"];
+/// The QEMU beside the default.
+const NEWER: &str = "10.0";
+/// What oxrtas is compared with.
+const COMPARED: [&str; 2] = ["slof", "vof"];
+
+/// Runs that end QEMU on a firmware, and why.
+const ENDS_QEMU: [(&str, &str, &str); 1] = [(
+    "vof",
+    "five-gibibytes",
+    "VOF lets memory be claimed behind the end, and QEMU then aborts in vof_dt_memory_available",
+)];
+
+/// One run on one firmware and one QEMU.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The firmware: its name or its file.
+    pub firmware: String,
+    /// QEMU.
+    pub qemu: String,
+    /// The run.
+    pub run: &'static Run,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            firmware,
+            qemu,
+            run,
+        } = self;
+        write!(formatter, "guest/{firmware} {qemu} {}", run.name)
+    }
+}
+
+/// The run called `name`.
+pub fn run_named(name: &str) -> Option<&'static Run> {
+    RUNS.iter().find(|run| run.name == name)
+}
+
+/// The cases of every test run: all runs but the long ones on `firmware`, some of them on the newer
+/// QEMU, and one on each firmware to compare with.
+pub fn cases(firmware: &str) -> Vec<Case> {
+    let case = |firmware: &str, qemu: &str, run| Case {
+        firmware: firmware.to_owned(),
+        qemu: qemu.to_owned(),
+        run,
+    };
+    let mut cases = Vec::new();
+    for run in RUNS.iter().filter(|run| !LONG.contains(&run.name)) {
+        if run.needs_flat && COMPARED.contains(&firmware) {
+            continue;
+        }
+        cases.push(case(firmware, defaults::QEMU, run));
+        if ON_NEWER.contains(&run.name) {
+            cases.push(case(firmware, NEWER, run));
+        }
+    }
+    for other in COMPARED.into_iter().filter(|other| *other != firmware) {
+        cases.extend(run_named(FULL).map(|run| case(other, defaults::QEMU, run)));
+    }
+    cases
+}
+
+/// What all cases share.
+#[derive(Debug)]
+pub struct Runner {
+    guest: PathBuf,
+    firmwares: BTreeMap<String, Firmware>,
+}
+
+impl Runner {
+    /// Prepares to run `cases`: builds the guest, and oxrtas where it is needed.
+    pub fn new(cases: &[Case]) -> Result<Self> {
+        let mut firmwares = BTreeMap::new();
+        for Case { firmware, .. } in cases {
+            if !firmwares.contains_key(firmware) {
+                firmwares.insert(firmware.clone(), Firmware::named(firmware)?);
+            }
+        }
+        let guest = build::guest()?;
+        Ok(Self { guest, firmwares })
+    }
+
+    /// Runs `case`. Known failures are as expected; anything else that is not ok is not.
+    pub fn run(&self, case: &Case) -> Verdict {
+        let key = (case.firmware.as_str(), case.run.name);
+        let ends = |(firmware, run, _): &&(&str, &str, &str)| (*firmware, *run) == key;
+        if let Some((_, _, reason)) = ENDS_QEMU.iter().find(ends) {
+            return Verdict::Skipped((*reason).to_owned());
+        }
+        match self.hear(case).and_then(|heard| judge(case, &heard)) {
+            Ok(detail) => Verdict::Passed(detail),
+            Err(error) => Verdict::Failed(format!("{error:#}")),
+        }
+    }
+
+    /// What the guest says in `case`.
+    pub fn hear(&self, case: &Case) -> Result<Heard> {
+        let firmware = self.firmwares.get(&case.firmware).cloned();
+        let machine = Machine {
+            emulator: Emulator::named(&case.qemu)?,
+            firmware: firmware.context("a firmware that nobody prepared")?,
+            kernel: Some(self.guest.clone()),
+            initramfs: None,
+            append: case.run.arguments.to_owned(),
+            cpu: defaults::CPU.to_owned(),
+            ic_mode: interrupts(case.run)?,
+            smp: case.run.processors.to_string(),
+            memory: format!("{}M", case.run.memory_mib),
+            devices: Vec::new(),
+            gdb: None,
+            no_reboot: true,
+            extra: Vec::new(),
+        };
+        let limit = Duration::from_secs((case.run.seconds * PATIENCE).into());
+        let ended = Session::start(&machine, &case.to_string(), limit)?.finish()?;
+        let heard = Heard::of(ended.lines.iter().map(|line| line.text.as_str()));
+        refuse_other_ends(&ended)?;
+        Ok(heard)
+    }
+}
+
+fn interrupts(run: &Run) -> Result<IcMode> {
+    let modes = [IcMode::Xics, IcMode::Xive, IcMode::Dual];
+    let mode = modes.into_iter().find(|mode| mode.name() == run.interrupts);
+    mode.with_context(|| format!("there is no interrupt mode {}", run.interrupts))
+}
+
+/// A QEMU that crashed is an error that shows the end of its console.
+fn refuse_other_ends(ended: &Ended) -> Result<()> {
+    if ended.status.success() {
+        return Ok(());
+    }
+    let last = ended.lines.last().map_or("", |line| line.text.as_str());
+    let errors = ended.errors.join("\n");
+    bail!(
+        "QEMU ended with {} after: {last}\n{errors}\nits console is in {}",
+        ended.status,
+        ended.log.display()
+    )
+}
+
+/// The counts of a run that is as expected, or what is not.
+fn judge(case: &Case, heard: &Heard) -> Result<String> {
+    let full = case.run.name == FULL;
+    let failures = judge::failures(heard, &known::of(&case.firmware), full);
+    if !failures.is_empty() {
+        bail!("{}", failures.join("\n"));
+    }
+    let count = |outcome| heard.count(outcome);
+    Ok(format!(
+        "{} ok, {} not ok as known, {} do not apply",
+        count(Outcome::Ok),
+        count(Outcome::NotOk),
+        count(Outcome::Skip)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_that_are_chosen_from_the_list_of_runs_are_in_it() {
+        let ends_qemu = ENDS_QEMU.map(|(_, run, _)| run);
+        for name in LONG.into_iter().chain(ON_NEWER).chain(ends_qemu) {
+            assert!(run_named(name).is_some(), "{name}");
+        }
+        assert!(RUNS.iter().all(|run| interrupts(run).is_ok()));
+    }
+
+    #[test]
+    fn the_full_run_leaves_no_check_out() {
+        let run = run_named(FULL).unwrap();
+        assert!(run.arguments.is_empty() && run.processors > 1);
+    }
+
+    #[test]
+    fn the_firmware_under_test_makes_every_run_and_the_others_one() {
+        let count = |cases: &[Case], firmware: &str| {
+            let on = |case: &&Case| case.firmware == firmware;
+            cases.iter().filter(on).count()
+        };
+        let cases = super::cases("oxrtas");
+        assert_eq!(
+            count(&cases, "oxrtas"),
+            RUNS.len() - LONG.len() + ON_NEWER.len()
+        );
+        assert_eq!((count(&cases, "slof"), count(&cases, "vof")), (1, 1));
+        let cases = super::cases("slof");
+        assert_eq!((count(&cases, "oxrtas"), count(&cases, "vof")), (0, 1));
+        assert!(cases.iter().all(|case| !case.run.needs_flat));
+    }
+}

@@ -1,0 +1,197 @@
+//! What each firmware is known to fail, and why. What SLOF and VOF fail is why oxrtas exists, so it
+//! stays in the report; what oxrtas fails is work to do, or QEMU's.
+
+use super::verdicts::Verdict;
+
+/// A check that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The requirement.
+    pub requirement: &'static str,
+    /// The name of the check.
+    pub check: &'static str,
+    /// The widths that it fails in; empty for each that it is made in.
+    pub widths: &'static [&'static str],
+    /// Whether it fails in some runs only.
+    pub varies: bool,
+    /// Why.
+    pub reason: &'static str,
+}
+
+impl Known {
+    /// Whether `verdict` is on this check.
+    pub fn is(&self, verdict: &Verdict) -> bool {
+        let width = self.widths.is_empty() || self.widths.contains(&verdict.width.as_str());
+        (self.requirement, self.check) == (&verdict.requirement, &verdict.check) && width
+    }
+}
+
+const fn known(requirement: &'static str, check: &'static str, reason: &'static str) -> Known {
+    Known {
+        requirement,
+        check,
+        widths: &[],
+        varies: false,
+        reason,
+    }
+}
+
+const fn varying(requirement: &'static str, check: &'static str, reason: &'static str) -> Known {
+    Known {
+        varies: true,
+        ..known(requirement, check, reason)
+    }
+}
+
+/// Whatever the firmware: what QEMU does, and what none of them has yet.
+const ALL: &[Known] = &[
+    known(
+        "R1-7.2.6-4",
+        "rtas-required-functions",
+        "there is no rtas-last-error",
+    ),
+    known(
+        "R1-7.3.2.2-1",
+        "get-time-of-day-nanoseconds",
+        "QEMU cuts a count of nanoseconds off at 32 bits (spapr_rtc.c, rtas_get_time_of_day)",
+    ),
+    Known {
+        // Where instantiate-rtas-64 made the instance, SF = 1 is right.
+        widths: &["32", "64"],
+        ..known(
+            "R1-7.3.8.2-3",
+            "start-cpu-msr",
+            "QEMU starts a processor with MSR[SF] = 1 (spapr_rtas.c, rtas_start_cpu), Table 7.47 \
+             wants 0",
+        )
+    },
+];
+
+const COUNTS: &str = "QEMU writes outputs without looking at their number";
+const MASK: &str = "QEMU keeps no mask beside the priority: a set-xive unmasks, a masked source tells \
+                    0xff, a second int-off loses the priority";
+
+/// SLOF and VOF: both leave RTAS to QEMU.
+const HYPERVISOR_RTAS: &[Known] = &[
+    known("R1-7.2.6-3", "rtas-properties", "there is no rtas-version"),
+    known(
+        "R1-7.2.4-1",
+        "instantiate-crossing",
+        "a base that makes RTAS cross 256 MiB is taken",
+    ),
+    known("R1-7.2.8-1", "wrong-counts", COUNTS),
+    known("R1-7.2.4-3", "no-outputs", COUNTS),
+    known("R1-7.3.10.2-4", "xive-set-while-masked", MASK),
+    known("R1-7.3.10.4-4", "xive-int-on", MASK),
+    known("R1-7.3.10.3-5", "xive-int-off", MASK),
+    known("R1-7.3.10.3-5", "xive-int-off-twice", MASK),
+    known("R1-7.3.10.1-4", "xive-get-while-masked", MASK),
+    known("R1-7.3.10.4-5", "xive-set-least-favored", MASK),
+    known("R1-7.3.10.4-5", "xive-int-on-twice", MASK),
+    known("R1-7.3.10.2-4", "xive-every-server", MASK),
+    known("R1-7.3.10.2-4", "xive-every-priority", MASK),
+    known("R1-7.3.10.2-4", "xive-others-unchanged", MASK),
+    known("R1-7.3.10.1-4", "xive-sequences", MASK),
+    // Which transitions meet is a matter of luck.
+    varying("R1-7.3.10.1-4", "xive-concurrent-results", MASK),
+    varying("R1-7.3.10.2-4", "xive-concurrent-private-effect", MASK),
+];
+
+/// SLOF's own.
+const SLOF: &[Known] = &[
+    known(
+        "IEEE1275-6.3.2.2",
+        "client-finddevice-missing",
+        "a unit address that does not exist finds a node",
+    ),
+    known(
+        "IEEE1275-6.3.2.2",
+        "client-nextprop-unknown",
+        "an unknown property has a successor",
+    ),
+    known(
+        "IEEE1275-6.3.2.2",
+        "client-package-to-path",
+        "what is no phandle has a path",
+    ),
+    known(
+        "IEEE1275-6.3.2.2",
+        "client-path-cut",
+        "the length of a path that was cut is told, not its own",
+    ),
+    known(
+        "IEEE1275-6.3.2.2",
+        "client-instance-paths",
+        "what is no ihandle has a path",
+    ),
+    known(
+        "IEEE1275-6.3.2.4",
+        "client-claim-aligned",
+        "aligned memory is looked for behind the last claim only",
+    ),
+];
+
+/// VOF's own.
+const VOF: &[Known] = &[
+    known("LoPAR-C.8.1", "client-registers", "r2 is not preserved"),
+    known(
+        "IEEE1275-6.3.2.1",
+        "client-unknown-service",
+        "an unknown service succeeds",
+    ),
+    known(
+        "IEEE1275-6.3.2.1",
+        "client-test",
+        "test calls getprop missing",
+    ),
+    known(
+        "IEEE1275-6.3.2.2",
+        "client-nextprop-unknown",
+        "an unknown property is the last one",
+    ),
+    known(
+        "IEEE1275-6.3.2.2",
+        "client-path-cut",
+        "the length of a path counts its end",
+    ),
+    known("IEEE1275-6.3.2.3", "client-write", "write tells no length"),
+    known(
+        "IEEE1275-6.3.2.4",
+        "client-claim-beyond-memory",
+        "memory that does not exist can be claimed",
+    ),
+];
+
+/// The known failures of the firmware called `firmware`; whatever is not SLOF or VOF is oxrtas.
+pub fn of(firmware: &str) -> Vec<&'static Known> {
+    let own: [&[Known]; 2] = match firmware {
+        "slof" => [HYPERVISOR_RTAS, SLOF],
+        "vof" => [HYPERVISOR_RTAS, VOF],
+        _ => [&[], &[]],
+    };
+    ALL.iter().chain(own.into_iter().flatten()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_check_is_listed_once_for_a_firmware_with_a_reason() {
+        for firmware in ["oxrtas", "slof", "vof"] {
+            let list = of(firmware);
+            for (index, known) in list.iter().enumerate() {
+                let key = (known.requirement, known.check);
+                let same = |other: &&&Known| (other.requirement, other.check) == key;
+                assert_eq!(list.iter().filter(same).count(), 1, "{key:?}");
+                assert!(!known.reason.is_empty(), "{index}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_oxrtas_keeps_the_mask_beside_the_priority() {
+        let masks = |firmware| of(firmware).iter().filter(|k| k.reason == MASK).count();
+        assert_eq!((masks("oxrtas"), masks("slof"), masks("vof")), (0, 13, 13));
+    }
+}
