@@ -1,10 +1,7 @@
 //! One RTAS area as the calls see it.
 
+use crate::atomic::AtomicU64;
 use crate::config::Config;
-#[cfg(not(loom))]
-use core::sync::atomic::AtomicU64;
-#[cfg(loom)]
-use loom::sync::atomic::AtomicU64;
 
 /// The parts of one RTAS area that calls work on.
 #[derive(Clone, Copy, Debug)]

@@ -11,6 +11,7 @@
 #![cfg_attr(not(any(test, loom)), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod atomic;
 pub mod config;
 pub mod decode;
 pub mod dispatch;
@@ -25,6 +26,8 @@ pub mod source;
 pub mod table;
 pub mod tokens;
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(test)]
 mod testing;
 

@@ -120,5 +120,7 @@ impl<'a, P: Platform> Query<'a, P> {
     }
 }
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -1,12 +1,7 @@
 //! The lock-free pool of contexts: what belongs to one call (stack, hypervisor buffer, registers
 //! saved at entry) comes from here.
 
-/// Atomic words under their loom names where loom runs the code.
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, Ordering};
-
-#[cfg(not(loom))]
-use core::sync::atomic::{AtomicU64, Ordering};
+use crate::atomic::{AtomicU64, Ordering};
 
 /// Contexts that one word of the pool keeps count of.
 pub const CONTEXTS_PER_WORD: u32 = 64;
@@ -22,8 +17,9 @@ pub const CONTEXTS_PER_PROCESSOR: u32 = 3;
 ///              the rest are set.
 /// Holder:      the call that set the bit, from its entry to its exit; calls nest on one processor
 ///              with a context each; a call that never returns gives its context back first.
-/// Order:       no other cell is taken to get or to give one. Taking acquires, giving releases:
-///              the next owner sees everything the last one did to the context.
+/// Order:       no other cell is taken to get or to give one. Taking acquires and releases, giving
+///              releases: the next owner sees everything the last one did to the context, and who
+///              finds a context taken sees what its owner gave back before.
 /// Holder dies: the bit stays set and the context is lost, for ever: nothing is taken back by
 ///              elapsed time. The pool has three contexts per possible processor for that.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +46,11 @@ impl<'a> Pool<'a> {
     /// Takes a context: its number, or `None` when all are owned. Lock-free: a retry means that
     /// another call took the very context in the meantime.
     ///
+    /// `None` is right in this sense: at some moment more calls than there are contexts, this one
+    /// and the dead included, had one or were looking for one. The words are looked at one after
+    /// the other, so this needs their order: whoever sees a context taken sees what its owner gave
+    /// back before.
+    ///
     /// The entry code calls this before it has a stack, so it must compile to a leaf that touches
     /// volatile registers only (checked on the disassembly by the build).
     #[inline]
@@ -57,13 +58,14 @@ impl<'a> Pool<'a> {
         let mut base = 0;
         for word in self.words {
             loop {
-                let free = !word.load(Ordering::Relaxed);
+                // Acquire, with the release in `fetch_or`: the words are seen in an order.
+                let free = !word.load(Ordering::Acquire);
                 let lowest = free & free.wrapping_neg();
                 if lowest == 0 {
                     break;
                 }
-                // Acquire: with the release in `give`, what the last owner did is done.
-                if word.fetch_or(lowest, Ordering::Acquire) & lowest == 0 {
+                // Acquire, with the release in `give`: what the last owner did is done.
+                if word.fetch_or(lowest, Ordering::AcqRel) & lowest == 0 {
                     return Some(base + lowest.trailing_zeros());
                 }
             }
@@ -92,6 +94,8 @@ impl<'a> Pool<'a> {
     }
 }
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

@@ -23,17 +23,13 @@ pub mod word;
 
 use rtas_abi::status;
 
+use crate::atomic::{AtomicU64, Ordering};
 use crate::config::Config;
 use crate::hypervisor;
 use crate::instance::Instance;
 use crate::platform::{HypervisorBuffer, Platform};
 use crate::table::index;
 use word::{Effective, Word};
-
-#[cfg(not(loom))]
-use core::sync::atomic::{AtomicU64, Ordering};
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, Ordering};
 
 /// The words of all sources, and the hypervisor behind them.
 ///

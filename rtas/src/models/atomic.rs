@@ -1,0 +1,135 @@
+//! The double of core's atomic word.
+
+use core::cell::Cell;
+use std::sync::atomic::AtomicU64 as Counter;
+
+pub use loom::sync::atomic::Ordering;
+
+use super::script::step;
+
+/// What a test of the models takes away from a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weakness {
+    /// Nothing: the word is what the code asks for.
+    #[default]
+    None,
+    /// Nothing acquires.
+    NoAcquire,
+    /// Nothing releases.
+    NoRelease,
+    /// Loads do not acquire, and what acquires and releases does not release.
+    UnorderedScan,
+    /// The first load after a successful compare and swap, the re-read, gives what was swapped in.
+    NoReread,
+}
+
+loom::thread_local! {
+    /// What this thread swapped in since its last load, for [`Weakness::NoReread`].
+    static SWAPPED: Cell<Option<u64>> = Cell::new(None);
+}
+
+/// A word that loom explores. Each access is a step of [`super::script`].
+///
+/// loom 0.7 finds the accesses to reorder by the last one before each (`rt/atomic.rs`,
+/// `last_access`), and a thread's own load hides another's: `load` here, then `load` and a swap
+/// there, may never be explored the other way round. In a small model each access therefore comes
+/// with a relaxed read-modify-write of a word beside it, `order`, which orders nothing and hides
+/// nothing.
+#[derive(Debug)]
+pub struct AtomicU64 {
+    word: loom::sync::atomic::AtomicU64,
+    order: Option<loom::sync::atomic::AtomicU64>,
+    weakness: Weakness,
+    commits: Counter,
+}
+
+impl AtomicU64 {
+    /// A word that lacks nothing.
+    pub fn new(value: u64) -> Self {
+        Self::weakened(value, Weakness::None)
+    }
+
+    /// A word that lacks something.
+    pub fn weakened(value: u64, weakness: Weakness) -> Self {
+        Self {
+            word: loom::sync::atomic::AtomicU64::new(value),
+            order: None,
+            weakness,
+            commits: Counter::new(0),
+        }
+    }
+
+    /// The same word, its accesses explored in every order.
+    pub fn in_every_order(self) -> Self {
+        Self {
+            order: Some(loom::sync::atomic::AtomicU64::new(0)),
+            ..self
+        }
+    }
+
+    /// How many compare-and-swaps succeeded so far, on any thread.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    /// As core's.
+    pub fn load(&self, order: Ordering) -> u64 {
+        self.access();
+        match SWAPPED.with(Cell::take) {
+            Some(value) if self.weakness == Weakness::NoReread => value,
+            _ if matches!(self.weakness, Weakness::UnorderedScan | Weakness::NoAcquire) => {
+                self.word.load(Ordering::Relaxed)
+            }
+            _ => self.word.load(order),
+        }
+    }
+
+    /// As core's.
+    pub fn fetch_or(&self, value: u64, order: Ordering) -> u64 {
+        self.access();
+        self.word.fetch_or(value, self.weaken(order))
+    }
+
+    /// As core's.
+    pub fn fetch_and(&self, value: u64, order: Ordering) -> u64 {
+        self.access();
+        self.word.fetch_and(value, self.weaken(order))
+    }
+
+    /// As core's.
+    pub fn compare_exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.access();
+        let result = self
+            .word
+            .compare_exchange(current, new, self.weaken(success), failure);
+        if result.is_ok() {
+            self.commits.fetch_add(1, Ordering::SeqCst);
+            SWAPPED.with(|swapped| swapped.set(Some(new)));
+        }
+        result
+    }
+
+    fn access(&self) {
+        step();
+        if let Some(order) = &self.order {
+            order.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn weaken(&self, order: Ordering) -> Ordering {
+        match (self.weakness, order) {
+            (Weakness::NoAcquire, Ordering::Acquire) | (Weakness::NoRelease, Ordering::Release) => {
+                Ordering::Relaxed
+            }
+            (Weakness::NoAcquire, Ordering::AcqRel) => Ordering::Release,
+            (Weakness::NoRelease | Weakness::UnorderedScan, Ordering::AcqRel) => Ordering::Acquire,
+            (_, order) => order,
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! `ibm,change-msi` under loom, beside calls on a source of the block that changes hands.
+
+use std::sync::Arc;
+
+use loom::thread;
+use rtas_abi::status;
+
+use super::change_msi;
+use crate::decode::{Allegation, CellWidth, Request};
+use crate::memory::CallerMemory;
+use crate::models::atomic::Weakness;
+use crate::models::explore::Explorer;
+use crate::models::history::{Call, Event, Outcome, is_linearizable};
+use crate::models::hypervisor::{Missing, Model};
+use crate::models::script::dies_at;
+use crate::platform::HypervisorBuffer;
+use crate::source::Sources;
+use crate::testing::{FIRST, token};
+
+/// A caller's argument buffer at address 0: nobody else's, so no part of the model.
+struct Buffer([u32; 13]);
+
+impl CallerMemory for Buffer {
+    fn load32(&self, address: u64) -> Option<u32> {
+        self.0.get(address as usize / 4).copied()
+    }
+    fn load64(&self, _: u64) -> Option<u64> {
+        None
+    }
+    fn store32(&mut self, address: u64, value: u32) -> Option<()> {
+        *self.0.get_mut(address as usize / 4)? = value;
+        Some(())
+    }
+    fn store64(&mut self, _: u64, _: u64) -> Option<()> {
+        None
+    }
+}
+
+/// The device asks for `wanted` sources: its status.
+fn change(model: &Model, wanted: u32) -> i32 {
+    let caller = model.caller();
+    let instance = model.instance();
+    let sources = Sources::new(&instance, &caller);
+    let before = model.commits(FIRST) + model.commits(FIRST + 1);
+    let token = token("ibm,change-msi");
+    let mut memory = Buffer([token, 6, 4, 1, 0, 0, 3, wanted, 1, 0, 0, 0, 0]);
+    let buffer = Allegation::new(CellWidth::Bits32, 0);
+    let request =
+        Request::read(instance.config, &mut memory, buffer).expect("a buffer that is in order");
+    let mut cells = HypervisorBuffer::new();
+    let status = change_msi(
+        instance.config,
+        &sources,
+        &caller,
+        &mut memory,
+        &mut cells,
+        &request,
+    );
+    let commits = model.commits(FIRST) + model.commits(FIRST + 1) - before;
+    assert!(caller.writes.get() <= commits, "more writes than commits");
+    status
+}
+
+/// A call on the first source: Linux need not know that the source is about to go.
+fn call(model: &Model, call: Call) -> Event {
+    let caller = model.caller();
+    let instance = model.instance();
+    let sources = Sources::new(&instance, &caller);
+    let mut cells = HypervisorBuffer::new();
+    let status = match call {
+        Call::Off => sources.int_off(FIRST, &mut cells),
+        Call::On => sources.int_on(FIRST, &mut cells),
+        Call::Set(server, priority) => sources.set_xive(FIRST, server, priority, &mut cells),
+        Call::Get | Call::Reset => unreachable!("not in these models"),
+    };
+    assert_eq!(status, status::SUCCESS);
+    (call, Outcome::Done)
+}
+
+const CALLS: [Call; 3] = [Call::Off, Call::On, Call::Set(2, 7)];
+const RESET: Event = (Call::Reset, Outcome::Done);
+
+/// A device that has the first of two sources, both enabled.
+fn model(missing: Missing) -> Arc<Model> {
+    let model = Model::new(2, missing);
+    *model.device.lock().expect("nobody died") = Some((FIRST, 1));
+    Arc::new(model)
+}
+
+/// The device releases its source, or gets the other one for it, beside a call.
+fn beside(wanted: u32, other: Call, missing: Missing) {
+    let model = model(missing);
+    let others = Arc::clone(&model);
+    let thread = thread::spawn(move || call(&others, other));
+    assert_eq!(change(&model, wanted), status::SUCCESS);
+    let event = thread.join().expect("no thread panics");
+    let last = model.state(FIRST);
+    assert!(
+        is_linearizable(Model::START, &[&[event], &[RESET]], last),
+        "no order gives {last:?}"
+    );
+    let new: &[Event] = if wanted == 0 { &[] } else { &[RESET] };
+    let last = model.state(FIRST + 1);
+    assert!(is_linearizable(Model::START, &[new], last));
+    for number in [FIRST, FIRST + 1] {
+        assert!(model.agrees(number), "the hypervisor differs from the word");
+    }
+}
+
+#[test]
+fn a_source_that_changes_hands_beside_a_call_on_it_is_true_at_the_hypervisor() {
+    let explorer = Explorer::exhaustive();
+    for wanted in [0, 1] {
+        for other in CALLS {
+            explorer.explore(move || beside(wanted, other, Missing::default()));
+        }
+    }
+}
+
+#[test]
+fn the_next_call_on_each_source_repairs_what_a_dead_caller_left_half_done() {
+    let explorer = Explorer::exhaustive();
+    for wanted in [0, 1] {
+        for other in CALLS {
+            explorer.explore_steps(8, move |steps| {
+                let model = model(Missing::default());
+                let others = Arc::clone(&model);
+                let thread = thread::spawn(move || call(&others, other));
+                let died = dies_at(steps, || {
+                    change(&model, wanted);
+                });
+                let event = thread.join().expect("no thread panics");
+                let reset = (Call::Reset, Outcome::Died);
+                let last = model.state(FIRST);
+                assert!(is_linearizable(Model::START, &[&[event], &[reset]], last));
+                // The crash path, and the kernel after it.
+                for number in [FIRST, FIRST + 1] {
+                    let caller = model.caller();
+                    let instance = model.instance();
+                    let sources = Sources::new(&instance, &caller);
+                    let mut cells = HypervisorBuffer::new();
+                    assert_eq!(sources.int_off(number, &mut cells), status::SUCCESS);
+                    assert!(model.agrees(number), "dead at step {steps}");
+                }
+                let has = model.device.lock().expect("nobody died").is_some();
+                let next = change(&model, 0);
+                assert_eq!(next == status::SUCCESS, has);
+                assert!(model.agrees(FIRST) && model.agrees(FIRST + 1));
+                died
+            });
+        }
+    }
+}
+
+/// Both by mistake at once: both finish, with a status that one order of them gives.
+#[test]
+fn two_changes_at_once_both_finish_with_a_legal_status() {
+    let explorer = Explorer::bounded(2);
+    for (first, second) in [(0, 0), (0, 1), (1, 0)] {
+        explorer.explore(move || {
+            let model = model(Missing::default());
+            let others = Arc::clone(&model);
+            let thread = thread::spawn(move || change(&others, second));
+            let statuses = [change(&model, first), thread.join().expect("no panic")];
+            let legal = |status: &i32| [status::SUCCESS, status::HARDWARE_ERROR].contains(status);
+            assert!(statuses.iter().all(legal), "{statuses:?}");
+            assert!(statuses.contains(&status::SUCCESS), "{statuses:?}");
+            for number in [FIRST, FIRST + 1] {
+                let caller = model.caller();
+                let instance = model.instance();
+                let sources = Sources::new(&instance, &caller);
+                let mut cells = HypervisorBuffer::new();
+                assert_eq!(sources.int_off(number, &mut cells), status::SUCCESS);
+                assert!(model.agrees(number));
+            }
+        });
+    }
+}
+
+fn without(missing: Missing) {
+    for other in [Call::On, Call::Set(2, 7)] {
+        Explorer::exhaustive().explore(move || beside(0, other, missing));
+    }
+}
+
+#[test]
+#[should_panic(expected = "the hypervisor differs from the word")]
+fn without_the_barrier_before_the_hypercall_a_released_source_may_differ() {
+    without(Missing {
+        barrier_before: true,
+        ..Missing::default()
+    });
+}
+
+#[test]
+#[should_panic(expected = "the hypervisor differs from the word")]
+fn without_the_barrier_after_the_hypercall_a_released_source_may_differ() {
+    without(Missing {
+        barrier_after: true,
+        ..Missing::default()
+    });
+}
+
+#[test]
+#[should_panic(expected = "the hypervisor differs from the word")]
+fn without_the_re_read_a_released_source_may_differ() {
+    without(Missing {
+        weakness: Weakness::NoReread,
+        ..Missing::default()
+    });
+}

@@ -1,0 +1,296 @@
+//! The pool under loom. What a call does with its context is a relaxed load and a relaxed store, so
+//! only the pool's own acquire and release order one owner's work before the next one's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64 as Counter};
+
+use loom::thread;
+
+use super::{CONTEXTS_PER_WORD, Pool};
+use crate::atomic::{AtomicU64, Ordering};
+use crate::models::atomic::Weakness;
+use crate::models::explore::Explorer;
+use crate::models::script::{dies_at, interrupted_at, step};
+
+/// One context. The counters are no part of the model: they only keep account of it.
+struct Context {
+    owned: AtomicBool,
+    uses: Counter,
+    content: loom::sync::atomic::AtomicU64,
+}
+
+struct Model {
+    words: Vec<AtomicU64>,
+    contexts: BTreeMap<u32, Context>,
+}
+
+impl Model {
+    /// A pool with words of so many contexts each: small ones, so that calls cross from word to
+    /// word.
+    fn new(contexts: &[u32]) -> Self {
+        Self::weakened(contexts, Weakness::None)
+    }
+
+    fn weakened(contexts: &[u32], weakness: Weakness) -> Self {
+        let word = |count: &u32| AtomicU64::weakened(Pool::word_at_reset(*count, 0), weakness);
+        let context = || Context {
+            owned: AtomicBool::new(false),
+            uses: Counter::new(0),
+            content: loom::sync::atomic::AtomicU64::new(0),
+        };
+        let numbers = (0..)
+            .step_by(CONTEXTS_PER_WORD as usize)
+            .zip(contexts)
+            .flat_map(|(first, count)| first..first + count);
+        Self {
+            words: contexts.iter().map(word).collect(),
+            contexts: numbers.map(|number| (number, context())).collect(),
+        }
+    }
+
+    /// The same, the accesses to the words explored in every order: for small models.
+    fn in_every_order(self) -> Self {
+        let words = self.words.into_iter();
+        Self {
+            words: words.map(AtomicU64::in_every_order).collect(),
+            ..self
+        }
+    }
+
+    /// One call, with `inside` in its middle. Whether it got a context.
+    fn call(&self, inside: impl FnOnce()) -> bool {
+        let Some(number) = Pool::new(&self.words).take() else {
+            return false;
+        };
+        let context = &self.contexts[&number];
+        let owned = context.owned.swap(true, Ordering::SeqCst);
+        assert!(!owned, "owned twice");
+        step();
+        let content = context.content.load(Ordering::Relaxed);
+        let uses = context.uses.load(Ordering::SeqCst);
+        assert_eq!(content, uses, "the last owner's work is not seen");
+        inside();
+        step();
+        context.content.store(content + 1, Ordering::Relaxed);
+        context.uses.store(uses + 1, Ordering::SeqCst);
+        Pool::new(&self.words).give(number);
+        context.owned.store(false, Ordering::SeqCst);
+        true
+    }
+
+    /// A call that finds a context.
+    fn served(&self) {
+        assert!(self.call(|| ()), "no context");
+    }
+
+    /// A call that finds a context, and a second one that is nested in it.
+    fn served_nested(&self) {
+        assert!(self.call(|| self.served()), "no context");
+    }
+
+    /// How many contexts dead processors hold, by our own account.
+    fn lost(&self) -> usize {
+        let owned = |context: &&Context| context.owned.load(Ordering::SeqCst);
+        self.contexts.values().filter(owned).count()
+    }
+
+    /// All are at rest: the pool's account is ours, every context that no dead processor holds can
+    /// be had, and then there is an answer that there is none.
+    fn is_whole(&self) {
+        let lost = self.lost();
+        let pool = Pool::new(&self.words);
+        assert_eq!(pool.owned(self.contexts.len() as u32) as usize, lost);
+        for _ in lost..self.contexts.len() {
+            let number = pool.take().expect("a context that nobody holds");
+            let owned = self.contexts[&number].owned.swap(true, Ordering::SeqCst);
+            assert!(!owned, "a dead processor's context");
+        }
+        assert_eq!(pool.take(), None);
+    }
+}
+
+/// Threads that do `body`, this one among them.
+fn threads(count: usize, model: &Arc<Model>, body: fn(&Model)) {
+    let others: Vec<_> = (1..count)
+        .map(|_| {
+            let model = Arc::clone(model);
+            thread::spawn(move || body(&model))
+        })
+        .collect();
+    body(model);
+    for other in others {
+        other.join().expect("no thread panics");
+    }
+}
+
+#[test]
+fn two_processors_are_served_in_every_order() {
+    let explorer = Explorer::exhaustive();
+    for contexts in [&[2][..], &[1, 1]] {
+        explorer.explore(move || {
+            let model = Arc::new(Model::new(contexts).in_every_order());
+            threads(2, &model, Model::served);
+            model.is_whole();
+        });
+    }
+}
+
+#[test]
+fn two_processors_with_nested_calls_are_all_served() {
+    Explorer::exhaustive().explore(|| {
+        let model = Arc::new(Model::new(&[4]));
+        threads(2, &model, Model::served_nested);
+        model.is_whole();
+    });
+}
+
+#[test]
+fn as_many_calls_as_contexts_are_served_though_they_lie_in_two_words() {
+    Explorer::exhaustive().explore(|| {
+        let model = Arc::new(Model::new(&[1, 1]));
+        threads(2, &model, |model| {
+            model.served();
+            model.served();
+        });
+        model.is_whole();
+    });
+}
+
+#[test]
+fn as_many_calls_as_contexts_are_served_on_three_processors() {
+    let explorer = Explorer::bounded(2);
+    for words in [&[3][..], &[1, 2]] {
+        explorer.explore(move || {
+            let model = Arc::new(Model::new(words));
+            threads(3, &model, |model| {
+                model.served();
+                model.served();
+            });
+            model.is_whole();
+        });
+    }
+}
+
+#[test]
+fn an_exception_handler_that_calls_at_any_step_is_served() {
+    Explorer::exhaustive().explore_steps(5, |steps| {
+        let model = Arc::new(Model::new(&[3]));
+        let other = Arc::clone(&model);
+        let thread = thread::spawn(move || other.served());
+        let handlers = Arc::clone(&model);
+        let reached = interrupted_at(steps, move || handlers.served(), || model.served());
+        thread.join().expect("no thread panics");
+        model.is_whole();
+        reached
+    });
+}
+
+#[test]
+fn an_exception_handler_that_dies_in_a_call_at_any_step_costs_one_context() {
+    Explorer::exhaustive().explore_steps(5, |steps| {
+        let mut reached = false;
+        for inner in 0..5 {
+            let model = Arc::new(Model::new(&[3]));
+            let handlers = Arc::clone(&model);
+            reached |= interrupted_at(
+                steps,
+                move || assert!(dies_at(inner, || handlers.served())),
+                || model.served(),
+            );
+            assert!(model.lost() <= 1);
+            model.is_whole();
+        }
+        reached
+    });
+}
+
+#[test]
+fn a_dead_processors_context_is_never_used_again_and_the_others_are_served() {
+    Explorer::exhaustive().explore_steps(10, |steps| {
+        let model = Arc::new(Model::new(&[4]));
+        let other = Arc::clone(&model);
+        let thread = thread::spawn(move || other.served_nested());
+        let died = dies_at(steps, || model.served_nested());
+        thread.join().expect("no thread panics");
+        assert!(model.lost() <= 2 * usize::from(died));
+        model.is_whole();
+        died
+    });
+}
+
+#[test]
+fn two_survivors_of_a_dead_processor_are_served() {
+    Explorer::bounded(2).explore_steps(5, |steps| {
+        let model = Arc::new(Model::new(&[1, 2]));
+        let others = [(); 2].map(|()| {
+            let other = Arc::clone(&model);
+            thread::spawn(move || other.served())
+        });
+        let died = dies_at(steps, || model.served());
+        for other in others {
+            other.join().expect("no thread panics");
+        }
+        model.is_whole();
+        died
+    });
+}
+
+#[test]
+fn exhaustion_is_an_answer_and_somebody_is_served() {
+    Explorer::exhaustive().explore(|| {
+        let model = Arc::new(Model::new(&[1]));
+        let other = Arc::clone(&model);
+        let thread = thread::spawn(move || other.call(|| ()));
+        let served = model.call(|| ());
+        let other_served = thread.join().expect("no thread panics");
+        assert!(served || other_served);
+        model.is_whole();
+    });
+}
+
+#[test]
+fn exhaustion_by_the_dead_is_an_answer() {
+    Explorer::exhaustive().explore_steps(5, |steps| {
+        let model = Arc::new(Model::new(&[1]));
+        let other = Arc::clone(&model);
+        let thread = thread::spawn(move || other.call(|| ()));
+        let died = dies_at(steps, || {
+            model.call(|| ());
+        });
+        thread.join().expect("no thread panics");
+        let lost = model.lost();
+        assert_eq!(model.call(|| ()), lost == 0);
+        died
+    });
+}
+
+fn without(weakness: Weakness) {
+    Explorer::exhaustive().explore(move || {
+        let model = Arc::new(Model::weakened(&[1, 1], weakness));
+        threads(2, &model, |model| {
+            model.served();
+            model.served();
+        });
+    });
+}
+
+#[test]
+#[should_panic(expected = "the last owner's work is not seen")]
+fn without_the_acquire_of_take_an_owner_misses_the_last_ones_work() {
+    without(Weakness::NoAcquire);
+}
+
+#[test]
+#[should_panic(expected = "the last owner's work is not seen")]
+fn without_the_release_of_give_an_owner_misses_the_last_ones_work() {
+    without(Weakness::NoRelease);
+}
+
+/// The context that the other has given back is there, but an old view of its word says that it is
+/// owned, and the one that the other has now is owned.
+#[test]
+#[should_panic(expected = "no context")]
+fn without_order_between_the_words_a_scan_misses_a_context_that_is_free() {
+    without(Weakness::UnorderedScan);
+}
