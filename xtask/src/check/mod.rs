@@ -1,5 +1,6 @@
 //! What must be true of the outputs of a build, looked at in the outputs themselves.
 
+mod barrier;
 mod blob;
 mod elf;
 mod image;
@@ -44,7 +45,7 @@ impl Artifacts {
 }
 
 /// Names of the checks, in the order of [`all`].
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 14] = [
     "the-blob-needs-no-relocation",
     "the-blob-has-no-writable-data",
     "the-blob-has-no-undefined-symbol",
@@ -53,7 +54,10 @@ pub const NAMES: [&str; 11] = [
     "the-blob-cannot-trap",
     "the-blob-fits-its-stacks",
     "the-blob-takes-contexts-without-a-stack",
+    "the-blob-has-barriers-around-the-hypercall",
+    "the-blob-orders-its-pool",
     "the-firmware-has-no-floating-point",
+    "the-firmware-makes-instructions-visible",
     "the-image-fits-and-embeds-the-blob",
     "the-image-names-no-path-of-this-machine",
 ];
@@ -70,7 +74,10 @@ pub fn all(artifacts: &Artifacts) -> Vec<(&'static str, Finding)> {
         blob::cannot_trap(blob),
         stack::fits(blob, stack::available()),
         leaf::without_a_stack(blob),
+        barrier::surround_the_hypercall(blob),
+        barrier::order_the_pool(blob),
         image::has_no_floating_point(&artifacts.image_elf),
+        barrier::make_instructions_visible(&artifacts.image_elf),
         image::fits_and_embeds(&artifacts.image, &artifacts.blob),
         image::names_no_path(&artifacts.image, &artifacts.private_paths),
     ];
