@@ -6,7 +6,7 @@
 //! them. [`docs`] makes documents from the call table, [`binding`] tests the one that is a schema.
 //! [`conformance`] asks firmwares what LoPAR asks for.
 //! [`suite`] is the list of all tests, [`matrix`] its QEMU cases, [`crash`] the kdump
-//! scenarios, and [`report`] prints what came of them.
+//! scenarios, [`gdb`] drives QEMU's gdb stub for them, and [`report`] prints what came of them.
 #![forbid(unsafe_code)]
 
 mod binding;
@@ -19,6 +19,7 @@ mod debian;
 mod defaults;
 mod docs;
 mod error;
+mod gdb;
 mod guest;
 mod matrix;
 mod paths;

@@ -2,19 +2,24 @@
 //!
 //! [`scenario`] is the table of them, [`run`] runs one. What the guest does is in
 //! [`crate::guest`], mode kdump; what it sends is read by [`notes`] (the ELF notes of the dump) and
-//! [`log`] (the dead kernel's log). [`timeline`] says when which point was reached, [`report`]
-//! prints the results, [`page`] makes a page of them in `target/crash-report/`.
+//! [`log`] (the dead kernel's log). [`hold`] holds a processor over gdb while another one panics and
+//! tells a hang; [`backtrace`] and [`symbols`] say where processors are. [`timeline`] says when which
+//! point was reached, [`report`] prints the results, [`page`] makes a page of them in
+//! `target/crash-report/`.
 //!
 //! Measured (QEMU 7.2, SLOF): Debian's 6.1 and 6.12 kdump in 128 MiB on a machine of 512 MiB, of
 //! which 73 MB are left to the kdump kernel's user space on 6.1; the crash to the kdump kernel's
 //! first line takes 0.6 s on one processor, 1.1 s on four, 6 s on sixteen.
 
+mod backtrace;
+mod hold;
 mod log;
 mod notes;
 mod page;
 mod report;
 mod run;
 mod scenario;
+mod symbols;
 mod timeline;
 
 use crate::cli::QemuCrashArgs;
@@ -28,6 +33,7 @@ use run::Run;
 use scenario::Scenario;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use symbols::Symbols;
 
 /// `cargo xtask qemu-crash`.
 pub fn run(arguments: &QemuCrashArgs) -> Result<ExitCode> {
@@ -68,6 +74,7 @@ struct Host<'a> {
     emulator: Emulator,
     firmware: Firmware,
     kernel: debian::Kernel,
+    symbols: Symbols,
     initramfs: PathBuf,
 }
 
@@ -89,16 +96,21 @@ impl<'a> Host<'a> {
                 kernel: Some(&kernel),
                 kdump: true,
             })?,
+            symbols: Symbols::read(&kernel.image)?,
             kernel,
         })
     }
 
     fn machine(&self, scenario: &Scenario) -> Machine {
+        let reader = scenario
+            .hold
+            .map(|hold| format!("oxrtas.reader={} ", hold.processor));
         let append = format!(
-            "console=hvc0 crashkernel={} {} oxrtas.crash={} {}",
+            "console=hvc0 crashkernel={} {} oxrtas.crash={} {}{}",
             scenario.crashkernel,
             Mode::Kdump.parameter(),
             scenario.crash.parameter(),
+            reader.unwrap_or_default(),
             scenario.append
         );
         Machine {
@@ -136,11 +148,15 @@ impl<'a> Host<'a> {
         let arguments = self.arguments;
         let name = format!("crash-{}-{}", scenario.name, self.subject());
         let expected = scenario.expected.on(&arguments.firmware);
-        let run = run::run(scenario, &self.machine(scenario), &name, expected)?;
+        let machine = self.machine(scenario);
+        let run = run::run(scenario, &machine, &self.symbols, &name, expected)?;
         let state = if run.passed() { "ok" } else { "FAILED" };
         eprintln!("{:24} {state:6} {:5.1} s", run.scenario, run.seconds);
         for failure in &run.failures {
             eprintln!("    {failure}");
+        }
+        for backtrace in &run.backtraces {
+            eprintln!("    {}", backtrace.line());
         }
         Ok(run)
     }

@@ -89,6 +89,7 @@ fn spans(run: &Run, longest: f64) -> Vec<Span> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::backtrace::Backtrace;
     use super::super::run::tests::run;
     use super::*;
     use crate::cli::{Cli, Command};
@@ -109,6 +110,17 @@ mod tests {
             .map(|span| (span.name, span.left, span.width))
             .collect();
         assert_eq!(seen, [("crash", 0.0, 12.5), ("end", 12.5, 37.5)]);
+    }
+
+    #[test]
+    fn a_hang_is_shown_with_where_the_processors_were() {
+        let mut hung = run(Vec::new());
+        hung.backtraces = vec![Backtrace {
+            processor: 3,
+            frames: vec!["lock_rtas".to_owned(), "rtas_call".to_owned()],
+        }];
+        let page = render(&arguments(), &[hung]).unwrap();
+        assert!(page.contains("lock_rtas &lt; rtas_call"), "{page}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The results of crash runs: a table or lines of JSON on standard output, and a JUnit file.
 
+use super::backtrace::Backtrace;
 use super::run::Run;
 use crate::cli::ReportArgs;
 use anyhow::{Context, Result};
@@ -34,6 +35,7 @@ fn table(runs: &[Run]) -> Table {
     table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
     table.set_header([
         "scenario",
+        "expected",
         "result",
         "notes",
         "to kdump",
@@ -43,6 +45,7 @@ fn table(runs: &[Run]) -> Table {
     for run in runs {
         table.add_row([
             run.scenario.to_owned(),
+            run.expected.clone(),
             if run.passed() { "passed" } else { "FAILED" }.to_owned(),
             run.notes.to_string(),
             run.crash_seconds
@@ -51,7 +54,7 @@ fn table(runs: &[Run]) -> Table {
             run.last.to_owned(),
         ]);
     }
-    for index in 2..5 {
+    for index in 3..6 {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -71,6 +74,10 @@ fn junit(subject: &str, runs: &[Run]) -> Report {
             status
         };
         let mut case = TestCase::new(run.scenario, status);
+        if !run.backtraces.is_empty() {
+            let lines: Vec<String> = run.backtraces.iter().map(Backtrace::line).collect();
+            case.set_system_out(lines.join("\n"));
+        }
         case.set_time(Duration::from_secs_f64(run.seconds.max(0.0)));
         suite.add_test_case(case);
     }
@@ -83,6 +90,18 @@ fn junit(subject: &str, runs: &[Run]) -> Report {
 mod tests {
     use super::super::run::tests::run;
     use super::*;
+
+    #[test]
+    fn the_junit_file_says_where_the_processors_of_a_hang_were() {
+        let mut hung = run(Vec::new());
+        hung.backtraces = vec![Backtrace {
+            processor: 3,
+            frames: vec!["lock_rtas+0xa8".to_owned(), "rtas_call+0x110".to_owned()],
+        }];
+        let junit = junit("slof", &[hung]).to_string().unwrap();
+        let line = "processor 3: lock_rtas+0xa8 &lt; rtas_call+0x110";
+        assert!(junit.contains(line), "{junit}");
+    }
 
     #[test]
     fn a_failure_is_in_every_form_of_the_report() {

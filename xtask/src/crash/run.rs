@@ -1,10 +1,14 @@
 //! One run of a scenario: the machine is started, watched until the kdump kernel has powered off,
 //! and judged.
 
+use super::backtrace::Backtrace;
+use super::hold::{self, Observed};
 use super::log::CrashLog;
 use super::notes::Notes;
-use super::scenario::{Outcome, Scenario};
+use super::scenario::{Fate, Hold, Outcome, Scenario};
+use super::symbols::Symbols;
 use super::timeline::{Point, Timeline};
+use crate::gdb::Gdb;
 use crate::guest::{Expectation, Mode, Transcript};
 use crate::qemu::{Machine, Seen, Session};
 use anyhow::Result;
@@ -34,6 +38,8 @@ pub struct Run {
     pub notes: usize,
     /// The panic line of the dead kernel.
     pub panic: Option<String>,
+    /// Where all processors were, if the crashed kernel was never left.
+    pub backtraces: Vec<Backtrace>,
     /// The end of the console, for a run that failed.
     pub console: Vec<String>,
     /// The log with everything.
@@ -50,29 +56,60 @@ impl Run {
 /// Lines of the console that a failed run shows.
 const CONSOLE_LINES: usize = 30;
 
-/// Runs `scenario` on `machine`, which [`super::machine`] made for it.
-pub fn run(scenario: &Scenario, machine: &Machine, name: &str, expected: Outcome) -> Result<Run> {
+/// Runs `scenario` on `machine`, which [`super::machine`] made for it. `symbols` are those of its
+/// kernel.
+pub fn run(
+    scenario: &Scenario,
+    machine: &Machine,
+    symbols: &Symbols,
+    name: &str,
+    expected: Outcome,
+) -> Result<Run> {
     let limit = Duration::from_secs(scenario.limit_seconds);
-    let mut session = Session::start(machine, name, limit)?;
-    let mut transcript = Transcript::default();
-    let mut timeline = Timeline::default();
     let mut failures = Vec::new();
+    // What a processor that is held is held by, to the end of the run.
+    let mut gdb = None;
+    let mut observed = None;
+    let mut session = match scenario.hold {
+        None => Session::start(machine, name, limit)?,
+        Some(hold) => {
+            let (mut session, mut stub) = start_with_gdb(machine, name, limit)?;
+            match hold::Crash::new(&mut session, &mut stub, symbols, hold).run() {
+                Ok(seen) => observed = Some(seen),
+                Err(error) => failures.push(format!("{error:#}")),
+            }
+            gdb = Some(stub);
+            session
+        }
+    };
+    let left = match (&scenario.hold, &observed) {
+        (Some(_), Some(observed)) => matches!(observed.verdict, hold::Verdict::Left),
+        (Some(_), None) => false,
+        (None, _) => true,
+    };
     // The kdump kernel powers off, a kernel that cannot kdump resets: both end QEMU.
-    if session.wait_until(&[], Instant::now() + limit) == Seen::Deadline {
+    if left && session.wait_until(&[], Instant::now() + limit) == Seen::Deadline {
         failures.push(format!("still running after {} s", limit.as_secs()));
     }
+    drop(gdb);
     let lines = session.lines();
+    let mut timeline = Timeline::default();
+    let mut transcript = Transcript::default();
     for line in &lines {
         timeline.push(line.at, &line.text);
         transcript.push(line.at, &line.text);
     }
+    let points = observed.as_ref().map(|seen| seen.points.as_slice());
+    for &(name, at) in points.unwrap_or_default() {
+        timeline.mark(name, at);
+    }
     let seconds = session.elapsed().as_secs_f64();
     let mut notes = 0;
     let mut panic = None;
-    match expected {
-        Outcome::Dump => {
+    match (expected, left) {
+        (Outcome::Dump, true) => {
             failures.extend(expectation(scenario).failures(&transcript));
-            match dump(scenario, &transcript) {
+            match dump(scenario, &transcript, observed.as_ref()) {
                 Ok(dump) => {
                     notes = dump.notes;
                     panic = dump.panic;
@@ -81,6 +118,8 @@ pub fn run(scenario: &Scenario, machine: &Machine, name: &str, expected: Outcome
                 Err(error) => failures.push(error),
             }
         }
+        (Outcome::Hang, true) => failures.push("it did not hang".to_owned()),
+        (_, false) => failures.extend(hang(expected, &transcript, observed.as_ref())),
     }
     let shown = match failures.len() {
         0 => 0,
@@ -102,9 +141,45 @@ pub fn run(scenario: &Scenario, machine: &Machine, name: &str, expected: Outcome
         seconds,
         notes,
         panic,
+        backtraces: observed.map(|seen| seen.backtraces).unwrap_or_default(),
         console,
         log: session.log().display().to_string(),
     })
+}
+
+/// Starts a machine that gdb drives: it is stopped at its beginning.
+fn start_with_gdb(machine: &Machine, name: &str, limit: Duration) -> Result<(Session, Gdb)> {
+    // A socket's path may have 108 bytes only, so it is not in the target directory. The socket is
+    // wanted no longer than it takes to connect.
+    let directory = tempfile::Builder::new().prefix("oxrtas-").tempdir()?;
+    let socket = directory.path().join("gdb");
+    let mut machine = machine.clone();
+    let words = format!("unix:{},server=on,wait=off", socket.display());
+    machine.extra.extend(["-gdb".to_owned(), words]);
+    let session = Session::start(&machine, name, limit)?;
+    let gdb = Gdb::connect(&socket, Instant::now() + limit)?;
+    Ok((session, gdb))
+}
+
+/// What is wrong with a run that never left the crashed kernel.
+fn hang(expected: Outcome, transcript: &Transcript, observed: Option<&Observed>) -> Vec<String> {
+    let Some(observed) = observed else {
+        // What went wrong has been told.
+        return Vec::new();
+    };
+    let mut failures = Vec::new();
+    if !transcript
+        .verdict("kexec-loaded")
+        .is_some_and(|verdict| verdict.passed)
+    {
+        failures.push("there was no kdump kernel to go to".to_owned());
+    }
+    match (&observed.verdict, expected) {
+        (hold::Verdict::Lock, Outcome::Hang) => (),
+        (hold::Verdict::Lock, _) => failures.push("it hangs in rtas_call".to_owned()),
+        _ => failures.push("it hangs, and not in rtas_call".to_owned()),
+    }
+    failures
 }
 
 /// What the guest has to say.
@@ -126,7 +201,11 @@ struct Dump {
 }
 
 /// Looks at the head of the dump and at the dead kernel's log. An error says what did not arrive.
-fn dump(scenario: &Scenario, transcript: &Transcript) -> Result<Dump, String> {
+fn dump(
+    scenario: &Scenario,
+    transcript: &Transcript,
+    observed: Option<&Observed>,
+) -> Result<Dump, String> {
     let text = String::from_utf8_lossy(transcript.file("dmesg-tail")?);
     let log = CrashLog::read(&text);
     let mut failures = Vec::new();
@@ -141,9 +220,11 @@ fn dump(scenario: &Scenario, transcript: &Transcript) -> Result<Dump, String> {
     let answered = online
         .checked_sub(log.silent)
         .ok_or("more processors were silent than online")?;
-    if scenario.crash.everybody_answers() && log.silent != 0 {
+    let fate = scenario.hold.map(|hold: Hold| hold.fate);
+    let silent = u64::from(fate == Some(Fate::Gone));
+    if log.silent != silent {
         failures.push(format!(
-            "{} processors did not answer the crash NMI",
+            "{} processors did not answer the crash NMI, expected {silent}",
             log.silent
         ));
     }
@@ -153,6 +234,16 @@ fn dump(scenario: &Scenario, transcript: &Transcript) -> Result<Dump, String> {
     let notes = Notes::read(transcript.file("vmcore-head")?)
         .map_err(|error| format!("the head of the dump: {error:#}"))?;
     failures.extend(notes.failures(answered, panicking));
+    if let Some(observed) = observed {
+        let at = observed.held_at;
+        let noted = notes.processors.iter().any(|one| one.instruction == at);
+        if noted != (fate == Some(Fate::Frozen)) {
+            let word = if noted { "a" } else { "no" };
+            failures.push(format!(
+                "{word} note is at {at:#x}, where the victim was held"
+            ));
+        }
+    }
     Ok(Dump {
         notes: notes.processors.len(),
         panic: log.panic,
@@ -181,6 +272,7 @@ pub mod tests {
             seconds: 20.0,
             notes: 4,
             panic: None,
+            backtraces: Vec::new(),
             console: vec!["<0> & last line".to_owned()],
             log: "run.log".to_owned(),
         }
@@ -189,7 +281,7 @@ pub mod tests {
     #[test]
     fn a_console_without_a_dump_is_no_dump() {
         let scenario = &ALL[0];
-        assert!(dump(scenario, &Transcript::default()).is_err());
+        assert!(dump(scenario, &Transcript::default(), None).is_err());
         let failures = expectation(scenario).failures(&Transcript::default());
         assert!(
             failures

@@ -18,13 +18,6 @@ impl Crash {
         }
     }
 
-    /// Whether all processors stop for the crash.
-    pub fn everybody_answers(self) -> bool {
-        match self {
-            Self::SysrqC => true,
-        }
-    }
-
     /// What the panic line of the dead kernel has to contain.
     pub fn reason(self) -> &'static str {
         match self {
@@ -33,17 +26,50 @@ impl Crash {
     }
 }
 
+/// Where a processor is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At the hypercall instruction inside get-time-of-day: the kernel's RTAS lock is taken.
+    GetTimeOfDay,
+    /// At the first instruction of the kernel's rtas_call: the lock is not taken yet.
+    Outside,
+}
+
+/// What becomes of a processor that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is released once the crash's system reset is pending on it. It parks in the kernel's
+    /// handler, answers the crash, and never comes back to where it was.
+    Frozen,
+    /// It is held to the end and answers nobody.
+    Gone,
+}
+
+/// A processor that is held while another one panics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Which, as Linux counts. It reads the clock through RTAS in a loop until then.
+    pub processor: u32,
+    /// Where.
+    pub place: Place,
+    /// And then.
+    pub fate: Fate,
+}
+
 /// What has to come of a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The kdump kernel finds a whole dump.
     Dump,
+    /// The panicking processor waits for the kernel's RTAS lock for ever.
+    Hang,
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dump => formatter.write_str("a dump"),
+            Self::Hang => formatter.write_str("a hang in rtas_call"),
         }
     }
 }
@@ -65,6 +91,14 @@ impl Expected {
         oxrtas: Outcome::Dump,
         slof: Outcome::Dump,
         vof: Outcome::Dump,
+    };
+
+    /// The same on every firmware: the lock is the kernel's, so a kernel that asks nobody for it
+    /// hangs on all of them.
+    const HANG: Self = Self {
+        oxrtas: Outcome::Hang,
+        slof: Outcome::Hang,
+        vof: Outcome::Hang,
     };
 
     /// On the firmware that the command line calls `name`.
@@ -96,6 +130,8 @@ pub struct Scenario {
     pub crashkernel: &'static str,
     /// More words for the first kernel.
     pub append: &'static str,
+    /// The processor that is held over gdb, if one is.
+    pub hold: Option<Hold>,
     /// What has to come of it.
     pub expected: Expected,
     /// Seconds that it may take.
@@ -111,6 +147,7 @@ const PLAIN: Scenario = Scenario {
     memory: "2G",
     crashkernel: "256M",
     append: "",
+    hold: None,
     expected: Expected::DUMP,
     limit_seconds: 300,
 };
@@ -160,7 +197,50 @@ pub const ALL: &[Scenario] = &[
         ic_mode: IcMode::Xive,
         ..PLAIN
     },
+    Scenario {
+        name: "frozen/xics-4-2G",
+        description: "a processor dies inside get-time-of-day and answers the crash",
+        hold: Some(held(Place::GetTimeOfDay, Fate::Frozen)),
+        expected: Expected::HANG,
+        ..PLAIN
+    },
+    Scenario {
+        name: "frozen-control/xics-4-2G",
+        description: "the same processor, held outside RTAS: shows that holding does no harm",
+        hold: Some(held(Place::Outside, Fate::Frozen)),
+        ..PLAIN
+    },
+    Scenario {
+        name: "gone/xics-4-2G",
+        description: "a processor dies inside get-time-of-day and never answers",
+        append: GIVE_UP,
+        limit_seconds: 600,
+        hold: Some(held(Place::GetTimeOfDay, Fate::Gone)),
+        expected: Expected::HANG,
+        ..PLAIN
+    },
+    Scenario {
+        name: "gone-control/xics-4-2G",
+        description: "the same processor, held outside RTAS for good",
+        append: GIVE_UP,
+        limit_seconds: 600,
+        hold: Some(held(Place::Outside, Fate::Gone)),
+        ..PLAIN
+    },
 ];
+
+/// Without it Linux waits for a processor that does not answer for ever
+/// (arch/powerpc/kexec/crash.c:crash_kexec_prepare_cpus).
+const GIVE_UP: &str = "panic=10";
+
+/// Processor 1: neither the one that boots nor the one that panics, which is 0.
+const fn held(place: Place, fate: Fate) -> Hold {
+    Hold {
+        processor: 1,
+        place,
+        fate,
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -180,6 +260,35 @@ mod tests {
             assert!(!scenario.description.is_empty(), "{}", scenario.name);
             let others = ALL.iter().skip(index + 1);
             assert!(others.clone().all(|other| other.name != scenario.name));
+        }
+    }
+
+    #[test]
+    fn every_scenario_that_holds_a_processor_in_rtas_has_its_control() {
+        let held = |scenario: &&Scenario| scenario.hold.is_some();
+        for scenario in ALL.iter().filter(held) {
+            let hold = scenario.hold.unwrap();
+            assert_ne!(hold.processor, 0, "{}: 0 panics", scenario.name);
+            assert!(hold.processor < scenario.processors, "{}", scenario.name);
+            let waits = hold.fate == Fate::Frozen || scenario.append.contains(GIVE_UP);
+            assert!(waits, "{}: Linux would wait for ever", scenario.name);
+            if hold.place == Place::Outside {
+                assert_eq!(scenario.expected, Expected::DUMP, "{}", scenario.name);
+                continue;
+            }
+            let place = Place::Outside;
+            let control = Some(Hold { place, ..hold });
+            let same = |other: &&Scenario| {
+                other.hold == control
+                    && (other.ic_mode, other.processors, other.memory, other.append)
+                        == (
+                            scenario.ic_mode,
+                            scenario.processors,
+                            scenario.memory,
+                            scenario.append,
+                        )
+            };
+            assert!(ALL.iter().any(|other| same(&other)), "{}", scenario.name);
         }
     }
 

@@ -46,6 +46,14 @@ impl Timeline {
         }
     }
 
+    /// Adds a point that the host saw, `at` after the start, where it belongs.
+    pub fn mark(&mut self, name: &'static str, at: Duration) {
+        let seconds = at.as_secs_f64();
+        let before = |point: &Point| point.seconds <= seconds;
+        let place = self.points.iter().take_while(|point| before(point)).count();
+        self.points.insert(place, Point { name, seconds });
+    }
+
     /// The points, in order.
     pub fn points(&self) -> &[Point] {
         &self.points
@@ -88,5 +96,9 @@ mod tests {
         assert_eq!(timeline.between("crash", "kdump kernel"), Some(1.0));
         assert_eq!(timeline.between("crash", "panic"), None);
         assert_eq!(timeline.last(), "kdump kernel");
+        timeline.mark("victim held", Duration::from_millis(3500));
+        assert_eq!(timeline.points()[3].name, "victim held");
+        timeline.mark("hang", Duration::from_secs(9));
+        assert_eq!(timeline.last(), "hang");
     }
 }

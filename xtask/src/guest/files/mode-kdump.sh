@@ -11,6 +11,12 @@ kexec -p /kdump/vmlinux --initrd=/kdump/initrd --append="$append" >/tmp/kexec.lo
 if [ "$(cat /sys/kernel/kexec_crash_loaded)" = 1 ]; then
   verdict kexec-loaded pass "$(cat /sys/kernel/kexec_crash_size) bytes reserved"
   crash=$(parameter crash sysrq-c)
+  # One processor calls get-time-of-day in a loop; this shell panics on another.
+  reader=$(parameter reader none)
+  if [ $reader != none ]; then
+    taskset -c $reader sh -c 'while :; do read -r now </proc/powerpc/rtas/clock; done' &
+    taskset -p -c 0 $$ >/dev/null
+  fi
   phase crash
   case $crash in
   sysrq-c) echo c >/proc/sysrq-trigger;;

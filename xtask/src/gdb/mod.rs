@@ -1,0 +1,317 @@
+//! A client of QEMU's gdb stub, which stops, steps, holds and looks at single processors.
+//!
+//! The stub (QEMU gdbstub/gdbstub.c, 7.2 and 10.0 alike) stops all processors together and names
+//! the one that was the reason. `vCont` says who goes on: `gdb_handle_vcont` gives the named ones
+//! an action and `gdb_continue_partial` leaves the others stopped. So **one processor is held while
+//! the others run by resuming all but that one**, after every stop. A held one still takes what QEMU
+//! queues for it: a system reset moves it to its vector at once (`spapr_do_system_reset_on_cpu`),
+//! where it starts when it is resumed.
+//!
+//! While the machine runs, any byte stops it (`gdb_read_byte`), so the only one ever sent then is
+//! the interrupt. A breakpoint is for all processors; one that stands on a breakpoint passes it by a
+//! step. Registers come in the byte order that the processor is in at that moment
+//! (target/ppc/gdbstub.c:ppc_maybe_bswap_register); [`power`] finds out which.
+
+mod packet;
+pub mod power;
+
+use anyhow::{Context, Result, anyhow, bail};
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The byte that stops a running machine.
+const INTERRUPT: u8 = 3;
+/// Bytes of memory read by one packet: QEMU's packets hold 4096 digits.
+const MEMORY_CHUNK: u64 = 1024;
+
+/// A processor as the stub counts: from 1, in the order of QEMU's cpu index.
+pub type Thread = u32;
+
+/// A connection to the stub. The machine is stopped unless a method says otherwise.
+#[derive(Debug)]
+pub struct Gdb {
+    stream: UnixStream,
+    deadline: Instant,
+    threads: Vec<Thread>,
+}
+
+impl Gdb {
+    /// Connects to the socket at `path`, which stops the machine. Everything on the connection ends
+    /// at `deadline`.
+    pub fn connect(path: &Path, deadline: Instant) -> Result<Self> {
+        let stream = loop {
+            match UnixStream::connect(path) {
+                Ok(stream) => break stream,
+                // QEMU makes the socket a moment after it starts.
+                Err(_) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) => return Err(error).context("cannot connect to QEMU's gdb stub"),
+            }
+        };
+        Self::over(stream, deadline)
+    }
+
+    /// Greets the stub at the other end of `stream`.
+    fn over(stream: UnixStream, deadline: Instant) -> Result<Self> {
+        let mut gdb = Self {
+            stream,
+            deadline,
+            threads: Vec::new(),
+        };
+        // 7.2 tells of the stop that the connection caused, 10.0 does not: that answer is nobody's.
+        gdb.send("qAttached")?;
+        loop {
+            let answer = gdb.receive()?;
+            if !answer.starts_with('T') {
+                break;
+            }
+        }
+        // 7.2 answers `p` only to a client that has asked for the description of the registers.
+        let description = gdb.ask("qXfer:features:read:target.xml:0,40")?;
+        if !description.starts_with(['m', 'l']) {
+            bail!("the stub describes no registers: {description}");
+        }
+        let mut answer = gdb.ask("qfThreadInfo")?;
+        while let Some(list) = answer.strip_prefix('m') {
+            for digits in list.split(',') {
+                gdb.threads.push(thread(digits)?);
+            }
+            answer = gdb.ask("qsThreadInfo")?;
+        }
+        if gdb.threads.is_empty() {
+            bail!("the stub names no processor");
+        }
+        Ok(gdb)
+    }
+
+    /// All processors that there were when the connection was made.
+    pub fn threads(&self) -> &[Thread] {
+        &self.threads
+    }
+
+    /// The bytes of register `number`, in the order in which the processor would store them now.
+    fn register(&mut self, thread: Thread, number: u32) -> Result<Vec<u8>> {
+        self.ok(&format!("Hg{thread:x}"))?;
+        let answer = self.ask(&format!("p{number:x}"))?;
+        bytes(&answer).with_context(|| format!("register {number} of processor {thread}"))
+    }
+
+    /// `length` bytes from `address` on, as processor `thread` sees them.
+    pub fn memory(&mut self, thread: Thread, address: u64, length: u64) -> Result<Vec<u8>> {
+        self.ok(&format!("Hg{thread:x}"))?;
+        let mut content = Vec::new();
+        let mut done = 0;
+        while done < length {
+            let count = MEMORY_CHUNK.min(length - done);
+            let from = address.wrapping_add(done);
+            let answer = self.ask(&format!("m{from:x},{count:x}"))?;
+            let chunk = bytes(&answer).with_context(|| format!("memory at {from:#x}"))?;
+            if chunk.len() as u64 != count {
+                bail!("{} bytes of {count} at {from:#x}", chunk.len());
+            }
+            content.extend(chunk);
+            done += count;
+        }
+        Ok(content)
+    }
+
+    /// Sets a breakpoint at an effective address, for all processors.
+    pub fn set_breakpoint(&mut self, address: u64) -> Result<()> {
+        self.ok(&format!("Z0,{address:x},4"))
+    }
+
+    /// Takes a breakpoint away.
+    pub fn clear_breakpoint(&mut self, address: u64) -> Result<()> {
+        self.ok(&format!("z0,{address:x},4"))
+    }
+
+    /// Lets `thread` run one instruction while all others stay where they are.
+    pub fn step(&mut self, thread: Thread) -> Result<()> {
+        self.send(&format!("vCont;s:{thread:x}"))?;
+        self.wait_stopped(self.deadline)?
+            .map(|_| ())
+            .context("a single step did not end")
+    }
+
+    /// Lets all processors run but `held`. The machine runs until [`Gdb::wait_stopped`] says that it
+    /// stopped or [`Gdb::interrupt`] stops it.
+    pub fn resume_but(&mut self, held: Option<Thread>) -> Result<()> {
+        let running = self.threads.iter().filter(|thread| Some(**thread) != held);
+        let actions: String = running.map(|thread| format!(";c:{thread:x}")).collect();
+        self.send(&format!("vCont{actions}"))
+    }
+
+    /// Waits for the machine to stop by itself: the processor that was the reason, or nothing if it
+    /// runs on at `deadline`.
+    pub fn wait_stopped(&mut self, deadline: Instant) -> Result<Option<Thread>> {
+        let deadline = deadline.min(self.deadline);
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        match packet::receive(&mut self.stream)? {
+            Some(data) => stop_reply(&String::from_utf8_lossy(&data)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Stops the machine.
+    pub fn interrupt(&mut self) -> Result<()> {
+        self.stream.write_all(&[INTERRUPT])?;
+        // One that stopped by itself meanwhile tells so, once, and ignores the interrupt.
+        self.wait_stopped(self.deadline)?
+            .map(|_| ())
+            .context("the machine does not stop")
+    }
+
+    fn ok(&mut self, request: &str) -> Result<()> {
+        match self.ask(request)?.as_str() {
+            "OK" => Ok(()),
+            other => Err(anyhow!("the gdb stub answers {request} with {other:?}")),
+        }
+    }
+
+    fn ask(&mut self, request: &str) -> Result<String> {
+        self.send(request)?;
+        self.receive()
+    }
+
+    fn send(&mut self, request: &str) -> Result<()> {
+        self.stream
+            .write_all(&packet::encode(request.as_bytes()))
+            .with_context(|| format!("cannot send {request} to the gdb stub"))
+    }
+
+    fn receive(&mut self) -> Result<String> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            bail!("the gdb stub said nothing before the deadline");
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        let data = packet::receive(&mut self.stream)?
+            .context("the gdb stub said nothing before the deadline")?;
+        String::from_utf8(data).context("the gdb stub sent no text")
+    }
+}
+
+/// A thread's number: hexadecimal.
+fn thread(digits: &str) -> Result<Thread> {
+    Thread::from_str_radix(digits, 16).with_context(|| format!("no processor: {digits:?}"))
+}
+
+/// The processor that a stop reply names: `T05thread:02;`.
+fn stop_reply(text: &str) -> Result<Thread> {
+    let fields = text.strip_prefix('T').and_then(|rest| rest.get(2..));
+    let mut fields = fields
+        .with_context(|| format!("no stop reply: {text:?}"))?
+        .split(';');
+    let found = fields.find_map(|field| field.strip_prefix("thread:"));
+    thread(found.with_context(|| format!("a stop reply without a processor: {text:?}"))?)
+}
+
+/// The bytes that pairs of hexadecimal digits stand for; an error of the stub is `E` and a number.
+fn bytes(digits: &str) -> Result<Vec<u8>> {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) || digits.starts_with('E') {
+        bail!("the gdb stub answers {digits:?}");
+    }
+    let (pairs, _) = digits.as_bytes().as_chunks::<2>();
+    pairs
+        .iter()
+        .map(|pair| {
+            let text = std::str::from_utf8(pair)?;
+            Ok(u8::from_str_radix(text, 16)?)
+        })
+        .collect::<Result<_>>()
+        .with_context(|| format!("the gdb stub answers {digits:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection to a stub that answers each request from `script`, in order, and keeps its end
+    /// open until its thread's handle is gone.
+    fn stub(
+        script: &'static [(&'static str, &'static str)],
+    ) -> (Gdb, std::thread::JoinHandle<UnixStream>) {
+        let (own, mut other) = UnixStream::pair().unwrap();
+        let handle = std::thread::spawn(move || {
+            let greeting = [
+                ("qAttached", "T02thread:01;"),
+                ("", "1"),
+                ("qXfer:features:read:target.xml:0,40", "m<?xml"),
+                ("qfThreadInfo", "m01,02"),
+                ("qsThreadInfo", "m03"),
+                ("qsThreadInfo", "l"),
+            ];
+            for (wanted, answer) in greeting.iter().chain(script) {
+                if !wanted.is_empty() {
+                    let request = packet::receive(&mut other).unwrap().unwrap();
+                    let request = String::from_utf8(request).unwrap();
+                    assert_eq!(request, *wanted);
+                }
+                other.write_all(&packet::encode(answer.as_bytes())).unwrap();
+            }
+            other
+        });
+        let gdb = Gdb::over(own, Instant::now() + Duration::from_secs(60)).unwrap();
+        (gdb, handle)
+    }
+
+    #[test]
+    fn the_greeting_passes_over_the_stop_that_it_caused_and_finds_all_processors() {
+        let (gdb, handle) = stub(&[]);
+        assert_eq!(gdb.threads(), [1, 2, 3]);
+        handle.join().unwrap();
+    }
+
+    #[test]
+    fn a_held_processor_is_not_named_when_the_others_go_on() {
+        let (mut gdb, handle) = stub(&[("vCont;c:1;c:3", "T05thread:03;")]);
+        gdb.resume_but(Some(2)).unwrap();
+        let later = Instant::now() + Duration::from_secs(60);
+        assert_eq!(gdb.wait_stopped(later).unwrap(), Some(3));
+        handle.join().unwrap();
+    }
+
+    #[test]
+    fn a_machine_that_runs_on_is_no_error() {
+        let (mut gdb, handle) = stub(&[]);
+        handle.join().unwrap();
+        let (quiet, _other) = UnixStream::pair().unwrap();
+        gdb.stream = quiet;
+        let soon = Instant::now() + Duration::from_millis(20);
+        assert_eq!(gdb.wait_stopped(soon).unwrap(), None);
+    }
+
+    #[test]
+    fn memory_is_read_in_pieces_and_must_come_whole() {
+        let (mut gdb, handle) = stub(&[("Hg2", "OK"), ("mc000,3", "0102ff")]);
+        assert_eq!(gdb.memory(2, 0xc000, 3).unwrap(), [1, 2, 0xff]);
+        handle.join().unwrap();
+        let (mut gdb, _handle) = stub(&[("Hg2", "OK"), ("mc000,3", "0102")]);
+        assert!(gdb.memory(2, 0xc000, 3).is_err());
+        let (mut gdb, _handle) = stub(&[("Hg2", "OK"), ("m0,1", "E14")]);
+        assert!(gdb.memory(2, 0, 1).is_err());
+    }
+
+    #[test]
+    fn a_refused_request_is_an_error_that_names_it() {
+        let (mut gdb, _handle) = stub(&[("Z0,c0,4", "E22")]);
+        let error = gdb.set_breakpoint(0xc0).unwrap_err();
+        assert!(format!("{error}").contains("Z0,c0,4"), "{error}");
+    }
+
+    #[test]
+    fn stop_replies_name_the_processor_that_stopped() {
+        assert_eq!(stop_reply("T05thread:0a;").unwrap(), 10);
+        assert_eq!(stop_reply("T05watch:c0;thread:02;").unwrap(), 2);
+        for bad in ["", "T", "T05", "T05thread:x;", "OK", "W00"] {
+            assert!(stop_reply(bad).is_err(), "{bad}");
+        }
+    }
+}

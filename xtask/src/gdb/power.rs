@@ -1,0 +1,97 @@
+//! The registers of a 64-bit Power processor, as QEMU's stub numbers them
+//! (gdb-xml/power64-core.xml of QEMU).
+
+use super::{Gdb, Thread};
+use anyhow::{Context, Result};
+
+/// Register 1, the stack pointer, in every ABI of Linux.
+const STACK_POINTER: u32 = 1;
+/// Register 3: the first argument.
+const ARGUMENT: u32 = 3;
+const INSTRUCTION_POINTER: u32 = 64;
+const MACHINE_STATE: u32 = 65;
+const LINK: u32 = 67;
+
+/// What is wanted of a stopped processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registers {
+    /// The address of the next instruction.
+    pub instruction: u64,
+    /// The machine state register.
+    pub machine_state: u64,
+    /// The link register.
+    pub link: u64,
+    /// Register 1.
+    pub stack: u64,
+    /// Register 3.
+    pub argument: u64,
+}
+
+/// The machine state register out of its eight bytes, and whether they, and those of all other
+/// registers, come lowest first. The bit for little endian is the lowest one; in the other order
+/// its place is bit 56 (counted from the right), which no processor has.
+fn machine_state(bytes: [u8; 8]) -> (u64, bool) {
+    let little = bytes[0] & 1 == 1;
+    (number(bytes, little), little)
+}
+
+fn number(bytes: [u8; 8], little: bool) -> u64 {
+    if little {
+        u64::from_le_bytes(bytes)
+    } else {
+        u64::from_be_bytes(bytes)
+    }
+}
+
+impl Gdb {
+    /// The registers of a stopped processor.
+    pub fn registers(&mut self, thread: Thread) -> Result<Registers> {
+        let (machine_state, little) = machine_state(self.double_word(thread, MACHINE_STATE)?);
+        let mut read =
+            |register| Ok::<_, anyhow::Error>(number(self.double_word(thread, register)?, little));
+        Ok(Registers {
+            instruction: read(INSTRUCTION_POINTER)?,
+            machine_state,
+            link: read(LINK)?,
+            stack: read(STACK_POINTER)?,
+            argument: read(ARGUMENT)?,
+        })
+    }
+
+    /// The address of the next instruction of a stopped processor.
+    pub fn instruction_pointer(&mut self, thread: Thread) -> Result<u64> {
+        let (_, little) = machine_state(self.double_word(thread, MACHINE_STATE)?);
+        Ok(number(
+            self.double_word(thread, INSTRUCTION_POINTER)?,
+            little,
+        ))
+    }
+
+    fn double_word(&mut self, thread: Thread, register: u32) -> Result<[u8; 8]> {
+        let bytes = self.register(thread, register)?;
+        bytes
+            .as_slice()
+            .try_into()
+            .with_context(|| format!("register {register} has {} bytes", bytes.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_state_tells_its_own_byte_order() {
+        // 64-bit and little endian, as Linux runs; 32-bit and big endian, as it calls RTAS; 64-bit
+        // and big endian with the hypervisor bit.
+        for state in [0x8000_0000_0280_b033_u64, 0x1002, 0x9000_0000_0000_1000] {
+            let little = state & 1 == 1;
+            let bytes = if little {
+                state.to_le_bytes()
+            } else {
+                state.to_be_bytes()
+            };
+            assert_eq!(machine_state(bytes), (state, little));
+        }
+    }
+}
