@@ -82,6 +82,8 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
                     "rtas",
                     "--lib",
                     "models::",
+                    "--",
+                    "--show-output",
                 ],
                 &[("RUSTFLAGS", "--cfg loom")],
             ),
@@ -137,14 +139,15 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<String> {
     command.current_dir(paths::workspace()).args(arguments);
     if !variables.is_empty() {
         // Other flags, other outputs: what is built otherwise stays.
-        command
-            .arg("--target-dir")
-            .arg(paths::target_directory("loom")?);
+        command.env("CARGO_TARGET_DIR", paths::target_directory("loom")?);
     }
     let text = process::output(command.envs(variables.iter().copied()))?;
     match count_tests(&text) {
         Some(0) => bail!("no test ran: a filter matches nothing"),
-        Some(count) => Ok(format!("{count} tests")),
+        Some(count) => Ok(match count_executions(&text) {
+            0 => format!("{count} tests"),
+            explored => format!("{count} tests, {explored} executions explored"),
+        }),
         None => Ok(String::new()),
     }
 }
@@ -157,6 +160,15 @@ fn count_tests(text: &str) -> Option<u32> {
         .filter_map(|rest| rest.split(' ').next()?.parse().ok())
         .collect();
     (!counts.is_empty()).then(|| counts.iter().sum())
+}
+
+/// Adds up the executions that loom's models say they explored (`rtas/src/models/explore.rs`):
+/// `explored 12 executions, exhaustive: name`.
+fn count_executions(text: &str) -> u64 {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("explored "))
+        .filter_map(|rest| rest.split_once(" executions, ")?.0.parse::<u64>().ok())
+        .sum()
 }
 
 /// Runs clippy on what is built for the machine.
@@ -197,6 +209,15 @@ mod tests {
             Some(0)
         );
         assert_eq!(count_tests("nothing"), None);
+    }
+
+    #[test]
+    fn explored_executions_are_added_up() {
+        let text =
+            "explored 12 executions, exhaustive: a\nno\nexplored 3 executions, at most 2: b\n";
+        assert_eq!(count_executions(text), 15);
+        assert_eq!(count_executions("explored some executions, a"), 0);
+        assert_eq!(count_executions("test result: ok. 12 passed"), 0);
     }
 
     #[test]
