@@ -34,6 +34,13 @@ pub struct LeaveBuffer {
 }
 
 /// The configuration of one instance. All words are in the byte order of the target.
+///
+/// Protects:    where the parts of the area lie and what the machine is; constant from the
+///              instantiation on, but for [`Config::flags`] and the [`LeaveBuffer`]s.
+/// Holder:      any number of calls read it. The firmware alone writes `flags`, during CAS, when
+///              QEMU has seen to it that no other processor runs.
+/// Order:       none: whoever calls was started after the firmware's last write.
+/// Holder dies: readers hold nothing.
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub struct Config {
