@@ -1,8 +1,8 @@
 //! The boot arguments that are the guest's.
 //!
 //! `oxrtas.guest=WORD,WORD...`: `flat` (use the flat tree and what it says of RTAS, not the client
-//! interface), `stress` (make many more calls where a check repeats them), and names of groups of
-//! checks. No group: all of them.
+//! interface), `stress` (make many more calls where a check repeats them), `bench` (measure instead
+//! of checking), and names of groups of checks. No group: all of them.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -14,6 +14,8 @@ pub struct Arguments {
     pub flat: bool,
     /// Make many more calls where a check repeats them.
     pub stress: bool,
+    /// Measure calls; only what prepares them is checked.
+    pub bench: bool,
     /// Groups to run; empty for all.
     pub groups: Vec<String>,
 }
@@ -30,6 +32,7 @@ impl Arguments {
                 match name {
                     "flat" => arguments.flat = true,
                     "stress" => arguments.stress = true,
+                    "bench" => arguments.bench = true,
                     group => arguments.groups.push(group.to_string()),
                 }
             }
@@ -39,7 +42,7 @@ impl Arguments {
 
     /// Whether the group is to run.
     pub fn wants(&self, group: &str) -> bool {
-        self.groups.is_empty() || self.groups.iter().any(|wanted| wanted == group)
+        (self.groups.is_empty() && !self.bench) || self.groups.iter().any(|wanted| wanted == group)
     }
 }
 
@@ -56,6 +59,13 @@ mod tests {
                 && arguments.wants("calls")
                 && !arguments.wants("client")
         );
+    }
+
+    #[test]
+    fn measuring_makes_no_check_that_is_not_asked_for() {
+        let bench = Arguments::parse("oxrtas.guest=bench");
+        assert!(bench.bench && !bench.wants("client") && !bench.wants("calls"));
+        assert!(Arguments::parse("oxrtas.guest=bench,calls").wants("calls"));
     }
 
     #[test]

@@ -69,6 +69,15 @@ Examples:
   cargo xtask qemu-crash --list                  their names
   cargo xtask qemu-crash --scenario sysrq-c --firmware slof --kernel 6.12")]
     QemuCrash(QemuCrashArgs),
+    /// Measure the time to the hand-over and the cost of RTAS calls
+    #[command(after_help = "\
+Examples:
+  cargo xtask bench                          oxrtas, SLOF and VOF
+  cargo xtask bench --firmware oxrtas --qemu 10.0
+
+Each figure is taken twice. Under -icount the timebase counts instructions of the guest; those
+repeat. Seconds and nanoseconds are the host's.")]
+    Bench(BenchArgs),
     /// Ask a firmware what LoPAR asks for, requirement by requirement
     #[command(after_help = "\
 Examples:
@@ -189,6 +198,17 @@ pub struct QemuCrashArgs {
     /// How the results are reported.
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// Options of `cargo xtask bench`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// Firmware: oxrtas, slof, vof, or the file of an image; may be given more than once
+    #[arg(long, value_name = "NAME|FILE", default_values = ["oxrtas", "slof", "vof"])]
+    pub firmware: Vec<String>,
+    /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary
+    #[arg(long, value_name = "VERSION|FILE", default_value = defaults::QEMU)]
+    pub qemu: String,
 }
 
 /// Options of `cargo xtask conformance`.

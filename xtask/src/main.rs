@@ -4,11 +4,12 @@
 //! the host, [`debian`] fetches what is only unpacked, [`build`] makes the image and [`check`]
 //! looks at what came out. [`qemu`] describes machines and runs them, [`guest`] makes what runs in
 //! them. [`docs`] makes documents from the call table, [`binding`] tests the one that is a schema.
-//! [`conformance`] asks firmwares what LoPAR asks for.
+//! [`conformance`] asks firmwares what LoPAR asks for, [`bench`] measures them.
 //! [`suite`] is the list of all tests, [`matrix`] its QEMU cases, [`crash`] the kdump
 //! scenarios, [`gdb`] drives QEMU's gdb stub for them, and [`report`] prints what came of them.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod binding;
 mod build;
 mod check;
@@ -52,6 +53,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Qemu(arguments) => qemu::run(&arguments),
         Command::QemuCrash(arguments) => crash::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Test(arguments) => suite::run(&arguments),
     }

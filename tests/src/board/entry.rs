@@ -1,5 +1,7 @@
 //! From the firmware's jump to the first line of Rust.
 //!
+//! The timebase is read by the second instruction, to measure the time to the hand-over.
+//!
 //! Entry, on the boot processor: r3 = flat tree or initrd, r4 = anything, r5 = client interface
 //! or 0; big endian, real mode, MSR\[SF\] 0 or 1; LR and the stack are not used. Until SF is set,
 //! only instructions that do the same in both modes. Nothing of Rust runs before the relocations
@@ -18,6 +20,8 @@ pub struct Entered {
     pub r5: u64,
     /// The MSR.
     pub msr: u64,
+    /// The timebase.
+    pub timebase: u64,
 }
 
 core::arch::global_asm!(
@@ -28,6 +32,7 @@ _start:
     // 1. SF and RI set, ME as it was, all else off; keep the arguments. The upper halves mean nothing if
     //    the firmware entered in 32-bit mode, and addresses are below 4 GiB in any case.
     mfmsr   20
+    mfspr   21, 268
     li      6, 1
     rldicr  6, 6, 63, 0
     andi.   7, 20, 0x1000
@@ -85,6 +90,7 @@ _start:
     mr      4, 18
     mr      5, 19
     mr      6, 20
+    mr      7, 21
     bl      {main}
     nop
     // A relocation that nobody expected: say so and stop.
@@ -165,6 +171,12 @@ unsafe impl Sync for Stack {}
 
 static BOOT_STACK: Stack = Stack(core::cell::UnsafeCell::new([0; STACK_SIZE]));
 
-extern "C" fn start(r3: u64, r4: u64, r5: u64, msr: u64) -> ! {
-    checks::run(Entered { r3, r4, r5, msr })
+extern "C" fn start(r3: u64, r4: u64, r5: u64, msr: u64, timebase: u64) -> ! {
+    checks::run(Entered {
+        r3,
+        r4,
+        r5,
+        msr,
+        timebase,
+    })
 }

@@ -32,6 +32,42 @@ pub fn call(number: u64, arguments: &[u64]) -> (i64, u64) {
     (status, value)
 }
 
+core::arch::global_asm!(
+    r#"
+    .text
+    // What a call into RTAS can be compared with, entered as RTAS is: r3 = argument buffer.
+    .balign 16
+    .globl  returns_at_once
+returns_at_once:
+    blr
+    // Hands the buffer to the hypervisor and does nothing else.
+    .balign 16
+    .globl  hands_over
+hands_over:
+    mr      4, 3
+    li      3, 0
+    ori     3, 3, {h_rtas}
+    sc      1
+    blr
+"#,
+    h_rtas = const H_RTAS,
+);
+
+unsafe extern "C" {
+    static returns_at_once: u8;
+    static hands_over: u8;
+}
+
+/// The address of an rtas-call that does nothing.
+pub fn no_rtas() -> u64 {
+    &raw const returns_at_once as u64
+}
+
+/// The address of the shortest rtas-call: one hypercall.
+pub fn shortest_rtas() -> u64 {
+    &raw const hands_over as u64
+}
+
 /// An RTAS call straight to the hypervisor, past the RTAS under test: the output cells. The buffer
 /// is this call's own, in [`memory::scratch`], and longer than the 88 bytes that KVM copies both
 /// ways for some calls.

@@ -6,8 +6,9 @@
 //!
 //! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `handover`,
 //! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `concurrency`; `flat` and `stress`
-//! change how they run. The checks of /rtas and of instantiate-rtas always run.
+//! change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
 
+pub mod bench;
 pub mod calls;
 pub mod client;
 pub mod concurrency;
@@ -111,6 +112,9 @@ pub fn run(entered: Entered) -> ! {
     }
     if machine.client.is_some() {
         run_table(&mut machine, report, instantiate::CHECKS, "");
+    }
+    if machine.arguments.bench {
+        bench::run(&mut machine);
     }
     let last = (machine.memory_end.min(1 << 32)).saturating_sub(0x1000);
     if let Some(client) = &machine.client {
