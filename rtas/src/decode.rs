@@ -191,7 +191,10 @@ impl Request {
         let (inputs, outputs) = counts?;
         let (inputs, outputs) = (u32::try_from(inputs).ok()?, u32::try_from(outputs).ok()?);
         let (callee, token) = find(config, u32::try_from(token).ok()?)?;
+        // As many inputs as there are cells leave none for a status: KVM stops the machine
+        // (`arch/powerpc/kvm/book3s_rtas.c:kvmppc_rtas_hcall`).
         let sane = buffer.address.is_multiple_of(buffer::ALIGNMENT)
+            && inputs < buffer::MAX_CELLS as u32
             && inputs
                 .checked_add(outputs)
                 .is_some_and(|cells| cells <= buffer::MAX_CELLS as u32)

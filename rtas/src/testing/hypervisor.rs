@@ -190,7 +190,10 @@ impl Platform for Hypervisor {
         let mut state = self.state();
         let inputs = buffer.get(1) as usize;
         let outputs = buffer.get(2) as usize;
-        assert!(inputs + outputs <= 16, "KVM stops the machine");
+        assert!(
+            inputs < 16 && inputs + outputs <= 16,
+            "KVM stops the machine"
+        );
         let cells: Vec<u32> = (0..3 + inputs + outputs).map(|at| buffer.get(at)).collect();
         let called = cells[0];
         let arguments = &cells[3..3 + inputs];
