@@ -2,8 +2,8 @@
 //!
 //! Each machine runs twice as it is, which gives wall-clock time, and twice with `-icount shift=0`,
 //! where every instruction takes a nanosecond of the machine's own time: those figures repeat.
-//! What QEMU does in a hypercall is no instruction of the guest, so only the wall-clock time holds
-//! it. Nothing is judged, and no test depends on this.
+//! What QEMU does in a hypercall is no instruction of the guest. Nothing is judged, and no test
+//! depends on this.
 
 mod figures;
 
@@ -32,8 +32,6 @@ struct Measured {
     firmware: String,
     /// Seconds from QEMU's start to the guest's first line.
     seconds: Vec<f64>,
-    /// As it is.
-    timed: Vec<Figures>,
     /// Under -icount.
     counted: Vec<Figures>,
 }
@@ -62,13 +60,11 @@ pub fn run(arguments: &BenchArgs) -> Result<ExitCode> {
         let mut measured = Measured {
             firmware: name.clone(),
             seconds: Vec::new(),
-            timed: Vec::new(),
             counted: Vec::new(),
         };
         for _ in 0..TIMES {
-            let (seconds, figures) = measure(&machine, &format!("bench {name}"))?;
+            let (seconds, _) = measure(&machine, &format!("bench {name}"))?;
             measured.seconds.push(seconds);
-            measured.timed.push(figures);
         }
         machine.extra = ["-icount", "shift=0"].map(str::to_owned).into();
         for _ in 0..TIMES {
@@ -117,17 +113,9 @@ fn hand_over(all: &[Measured]) -> Table {
     table
 }
 
-/// One call: instructions in the guest, and time.
+/// One call: instructions in the guest. No times: they are noise on a host that is shared.
 fn calls(all: &[Measured]) -> Table {
-    let mut table = table(&[
-        "function",
-        "firmware",
-        "instructions",
-        "hypercall alone",
-        "nanoseconds",
-        "hypercall alone",
-        "ratio",
-    ]);
+    let mut table = table(&["function", "firmware", "instructions", "hypercall alone"]);
     for measured in all {
         let functions = measured.counted.first().map_or(&[][..], |f| &f.costs[..]);
         for Cost { function, .. } in functions {
@@ -138,19 +126,11 @@ fn calls(all: &[Measured]) -> Table {
                     .collect()
             };
             let show = |values: &[f64]| join(values.iter().map(|value| format!("{value:.0}")));
-            let least = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
-            let (rtas, direct) = (
-                values(&measured.timed, |cost| cost.rtas),
-                values(&measured.timed, |cost| cost.hypervisor),
-            );
             table.add_row([
                 function.clone(),
                 measured.firmware.clone(),
                 show(&values(&measured.counted, |cost| cost.rtas)),
                 show(&values(&measured.counted, |cost| cost.hypervisor)),
-                show(&rtas),
-                show(&direct),
-                format!("{:.2}", least(&rtas) / least(&direct)),
             ]);
         }
     }
