@@ -42,6 +42,16 @@ Examples:
 Outputs: target/oxrtas.bin (the image that QEMU loads with -bios), target/rtas.bin (the RTAS blob
 that is embedded in it), target/oxrtas.elf and target/rtas.elf (both with symbols, for gdb).")]
     Build,
+    /// Build a small Linux kernel with the patches of tests/linux
+    #[command(after_help = "\
+Examples:
+  cargo xtask kernel                               target/kernel/vmlinux, a patched 6.12
+  cargo xtask kernel --version 6.1
+  cargo xtask qemu --kernel target/kernel/vmlinux  boot it
+
+Debian's source, below $XDG_CACHE_HOME/oxrtas (or ~/.cache/oxrtas) with what is built of it: 2 GB a
+version. The compiler and what else the kernel's build needs are installed when missing.")]
+    Kernel(KernelArgs),
     /// Write the documents that are made from the call table
     #[command(after_help = "\
 Examples:
@@ -114,6 +124,14 @@ pub struct DocsArgs {
     /// Only say which of them are out of date
     #[arg(long)]
     pub check: bool,
+}
+
+/// Options of `cargo xtask kernel`.
+#[derive(Args, Debug)]
+pub struct KernelArgs {
+    /// The version: 6.1 or 6.12
+    #[arg(long, value_name = "VERSION", default_value = defaults::PATCHED_KERNEL)]
+    pub version: String,
 }
 
 /// The machine that QEMU emulates and what runs on it.

@@ -3,6 +3,8 @@
 
 /// The Debian kernel that is booted.
 pub const KERNEL: &str = "6.1";
+/// The version that `cargo xtask kernel` patches and builds.
+pub const PATCHED_KERNEL: &str = "6.12";
 /// The QEMU that runs it.
 pub const QEMU: &str = "7.2";
 /// The processor model, one that both QEMU versions and both kernels run.

@@ -3,7 +3,7 @@
 //! [`cli`] is the command line and [`defaults`] what it leaves out. [`setup`] installs programs on
 //! the host, [`debian`] fetches what is only unpacked, [`build`] makes the image and [`check`]
 //! looks at what came out. [`qemu`] describes machines and runs them, [`guest`] makes what runs in
-//! them. [`docs`] makes documents from the call table, [`binding`] tests the one that is a schema.
+//! them, [`kernel`] builds one with our patches. [`docs`] makes documents from the call table, [`binding`] tests the one that is a schema.
 //! [`conformance`] asks firmwares what LoPAR asks for, [`bench`] measures them.
 //! [`suite`] is the list of all tests, [`matrix`] its QEMU cases, [`crash`] the kdump
 //! scenarios, [`gdb`] drives QEMU's gdb stub for them, and [`report`] prints what came of them.
@@ -22,6 +22,7 @@ mod docs;
 mod error;
 mod gdb;
 mod guest;
+mod kernel;
 mod matrix;
 mod paths;
 mod process;
@@ -51,6 +52,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Setup(arguments) => setup::run(&arguments),
         Command::Build => build::run(),
         Command::Docs(arguments) => docs::run(&arguments),
+        Command::Kernel(arguments) => kernel::run(&arguments),
         Command::Qemu(arguments) => qemu::run(&arguments),
         Command::QemuCrash(arguments) => crash::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -77,6 +77,23 @@ pub fn kernel(version: KernelVersion) -> Result<Kernel> {
     kernel_in(&root)
 }
 
+/// The archive with the kernel's source of `version`, fetched when it is not in the cache.
+pub fn kernel_source(version: KernelVersion) -> Result<PathBuf> {
+    let package = format!("linux-source-{}", version.name());
+    let name = format!("source-{}", version.name());
+    let root = ensure(&name, false, |apt| {
+        let names = [package.as_str()];
+        let packages = apt.resolve(Machine::Host, version.release(), &names, |name| {
+            name == package
+        })?;
+        Ok((Machine::Host, packages))
+    })?;
+    let path = root.join(format!("usr/src/{package}.tar.xz"));
+    path.is_file()
+        .then_some(path)
+        .with_context(|| format!("no source in {}", root.display()))
+}
+
 /// Finds image and modules in an unpacked kernel package.
 fn kernel_in(root: &Path) -> Result<Kernel> {
     let boot = root.join("boot");

@@ -49,6 +49,11 @@ pub fn for_build() -> Result<()> {
     ensure(packages::BUILD)
 }
 
+/// Installs what building a kernel needs, where it is missing.
+pub fn for_kernel() -> Result<()> {
+    ensure(packages::KERNEL)
+}
+
 /// Installs what running a machine needs, where it is missing.
 pub fn for_qemu() -> Result<()> {
     ensure(packages::RUN)

@@ -35,7 +35,7 @@ impl Package {
 /// not read it, bookworm-security the one that is needed.
 const RUST: &str = "1.96";
 
-/// Every package that some command needs.
+/// Every package that some command needs, but [`KERNEL`]: no test builds a kernel.
 pub const ALL: &[Package] = &[
     COMPILER,
     LIBRARY_SOURCE,
@@ -49,6 +49,18 @@ pub const ALL: &[Package] = &[
 pub const BUILD: &[Package] = &[COMPILER, LIBRARY_SOURCE, LINTER];
 /// What running a machine needs.
 pub const RUN: &[Package] = &[EMULATOR, EMULATOR_DATA];
+
+/// What building a Linux kernel needs, beside the C compiler of the host.
+pub const KERNEL: &[Package] = &[
+    package("gcc-powerpc64le-linux-gnu", "the kernel's compiler"),
+    package("make", "the kernel's build"),
+    package("flex", "the kernel's configuration"),
+    package("bison", "the kernel's configuration"),
+    package("bc", "constants of the kernel's timers"),
+    package("perl", "scripts of the kernel's build"),
+    package("patch", "to apply our patches"),
+    package("xz-utils", "to unpack the kernel's source"),
+];
 
 const COMPILER: Package =
     package("rustc-web", "the compiler that matches the library source").since(RUST);
