@@ -66,7 +66,7 @@ pub fn run(arguments: &BenchArgs) -> Result<ExitCode> {
             let (seconds, _) = measure(&machine, &format!("bench {name}"))?;
             measured.seconds.push(seconds);
         }
-        machine.extra = ["-icount", "shift=0"].map(str::to_owned).into();
+        machine.extra = ["-icount", "shift=0,sleep=off"].map(str::to_owned).into();
         for _ in 0..TIMES {
             let (_, figures) = measure(&machine, &format!("bench {name} icount"))?;
             measured.counted.push(figures);

@@ -2,8 +2,10 @@
 
 mod dependencies;
 
+use super::stops::Stop;
 use crate::binding;
 use crate::build::Toolchain;
+use crate::defaults;
 use crate::report::Verdict;
 use crate::{paths, process};
 use anyhow::{Context, Result, bail};
@@ -34,6 +36,8 @@ enum What {
     Dependencies,
     /// A test of the device-tree binding, on a firmware.
     Binding(binding::Case, String),
+    /// A boot that must stop with a message, on a firmware.
+    Stop(Stop, String),
     /// Crash scenarios: what their names contain, firmware, kernel, QEMU.
     Crash(&'static str, String, &'static str, &'static str),
 }
@@ -96,6 +100,16 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
             what: What::Binding(case, firmware.to_owned()),
         });
     }
+    // The messages are our own firmware's.
+    if firmware == defaults::FIRMWARE {
+        for stop in Stop::ALL {
+            tests.push(HostTest {
+                name: format!("stops/{}", stop.name()),
+                late: true,
+                what: What::Stop(stop, firmware.to_owned()),
+            });
+        }
+    }
     for (kernel, qemu) in [("6.1", "7.2"), ("6.12", "10.0")] {
         tests.push(HostTest {
             name: format!("crash/{kernel} {qemu}"),
@@ -121,6 +135,7 @@ impl HostTest {
             What::BareMetal(arguments) => bare_metal(arguments),
             What::Dependencies => dependencies::all_used(&paths::workspace()),
             What::Binding(case, firmware) => case.run(firmware),
+            What::Stop(stop, firmware) => stop.run(firmware),
             What::Crash(scenario, firmware, kernel, qemu) => {
                 crash(scenario, firmware, kernel, qemu)
             }

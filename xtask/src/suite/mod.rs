@@ -1,6 +1,7 @@
 //! All tests: `cargo xtask test`.
 
 mod host;
+mod stops;
 
 use crate::cli::TestArgs;
 use crate::conformance::{self, Case};
