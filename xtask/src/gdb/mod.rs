@@ -15,11 +15,12 @@
 mod packet;
 pub mod power;
 
+use crate::qemu::socket;
 use anyhow::{Context, Result, anyhow, bail};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The byte that stops a running machine.
 const INTERRUPT: u8 = 3;
@@ -41,16 +42,8 @@ impl Gdb {
     /// Connects to the socket at `path`, which stops the machine. Everything on the connection ends
     /// at `deadline`.
     pub fn connect(path: &Path, deadline: Instant) -> Result<Self> {
-        let stream = loop {
-            match UnixStream::connect(path) {
-                Ok(stream) => break stream,
-                // QEMU makes the socket a moment after it starts.
-                Err(_) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-                Err(error) => return Err(error).context("cannot connect to QEMU's gdb stub"),
-            }
-        };
+        let stream =
+            socket::connect(path, deadline).context("cannot connect to QEMU's gdb stub")?;
         Self::over(stream, deadline)
     }
 
@@ -232,6 +225,7 @@ fn bytes(digits: &str) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     /// A connection to a stub that answers each request from `script`, in order, and keeps its end
     /// open until its thread's handle is gone.

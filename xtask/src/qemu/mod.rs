@@ -6,6 +6,7 @@ mod devices;
 mod machine;
 mod qmp;
 mod session;
+pub mod socket;
 
 pub use binary::Emulator;
 pub use console::Seen;

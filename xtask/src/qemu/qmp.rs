@@ -1,12 +1,13 @@
 //! QEMU's control socket (docs/interop/qmp-spec.rst of QEMU): JSON objects, one a line.
 
+use super::socket;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A connection, past its greeting.
 #[derive(Debug)]
@@ -19,16 +20,8 @@ pub struct Qmp {
 impl Qmp {
     /// Connects to the socket at `path`. Everything on the connection ends at `deadline`.
     pub fn connect(path: &Path, deadline: Instant) -> Result<Self> {
-        let stream = loop {
-            match UnixStream::connect(path) {
-                Ok(stream) => break stream,
-                // QEMU makes the socket a moment after it starts.
-                Err(_) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-                Err(error) => return Err(error).context("cannot connect to QEMU's control socket"),
-            }
-        };
+        let stream =
+            socket::connect(path, deadline).context("cannot connect to QEMU's control socket")?;
         let mut qmp = Self {
             reader: BufReader::new(stream),
             deadline,
@@ -100,6 +93,7 @@ impl Qmp {
 mod tests {
     use super::*;
     use std::os::unix::net::UnixListener;
+    use std::time::Duration;
 
     const GREETING: &str = r#"{"QMP": {"version": {}}}"#;
     const OK: &str = r#"{"return": {}}"#;
