@@ -6,7 +6,8 @@
 //! them, [`kernel`] builds one with our patches. [`docs`] makes documents from the call table, [`binding`] tests the one that is a schema.
 //! [`conformance`] asks firmwares what LoPAR asks for, [`bench`] measures them.
 //! [`suite`] is the list of all tests, [`matrix`] its QEMU cases, [`crash`] the kdump
-//! scenarios, [`gdb`] drives QEMU's gdb stub for them, and [`report`] prints what came of them.
+//! scenarios, [`points`] kills processors at every instruction of RTAS, [`gdb`] drives QEMU's gdb stub
+//! for both, and [`report`] prints what came of them.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -25,6 +26,7 @@ mod guest;
 mod kernel;
 mod matrix;
 mod paths;
+mod points;
 mod process;
 mod progress;
 mod qemu;
