@@ -1,4 +1,4 @@
-//! Link arguments of the image, and the blob that it embeds.
+//! Link arguments of the image, and what it embeds.
 
 fn main() {
     if std::env::var_os("CARGO_FEATURE_IMAGE").is_none() {
@@ -12,11 +12,17 @@ fn main() {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
     // The flat blob, made from the ELF file of crate rtas-blob by `cargo xtask build`.
-    println!("cargo:rerun-if-env-changed=OXRTAS_BLOB");
-    match std::env::var("OXRTAS_BLOB") {
-        Ok(blob) => println!("cargo:rerun-if-changed={blob}"),
-        Err(_) => {
-            println!("cargo:error=OXRTAS_BLOB must name the flat blob: use `cargo xtask build`")
+    // And the names of the functions whose promise is published.
+    for (variable, what) in [
+        ("OXRTAS_BLOB", "the flat blob"),
+        ("OXRTAS_PROMISED", "the list of promised functions"),
+    ] {
+        println!("cargo:rerun-if-env-changed={variable}");
+        match std::env::var(variable) {
+            Ok(file) => println!("cargo:rerun-if-changed={file}"),
+            Err(_) => {
+                println!("cargo:error={variable} must name {what}: use `cargo xtask build`")
+            }
         }
     }
 }

@@ -48,4 +48,7 @@ pub trait Board {
     fn client_entry(&self) -> u64;
     /// The RTAS blob: its image, the same bytes for every instance.
     fn blob(&self) -> &'static [u8];
+    /// The functions whose promise is published in `/rtas`, a name a line: those whose crash run,
+    /// for these very bytes of the blob, covered every instruction (`cargo xtask build` decides).
+    fn promised(&self) -> &'static str;
 }

@@ -1,9 +1,11 @@
 //! The firmware as its image sees it: boot once, then answer the client.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use fdt_gen::rtas_node::{self, Additions};
 use fdt_gen::{Origin, Tree, facts};
+use rtas::table;
 use rtas_abi::name;
 
 use crate::board::Board;
@@ -71,11 +73,6 @@ pub struct Firmware<B: Board> {
 }
 
 impl<B: Board> Firmware<B> {
-    /// The board.
-    pub fn board_mut(&mut self) -> &mut B {
-        &mut self.board
-    }
-
     /// Prints a line.
     pub(crate) fn say(&mut self, line: fmt::Arguments<'_>) {
         self.console
@@ -115,7 +112,7 @@ impl<B: Board> Firmware<B> {
     /// Writes `available` of the memory nodes anew (IEEE 1275, 3.7.6.1): GRUB finds memory by it.
     pub(crate) fn update_available(&mut self) {
         for (node, range) in &self.machine.memory_nodes {
-            let mut value = alloc::vec::Vec::new();
+            let mut value = Vec::new();
             for free in self.map.available(range) {
                 value.extend_from_slice(&free.start.to_be_bytes());
                 value.extend_from_slice(&(free.end - free.start).to_be_bytes());
@@ -144,13 +141,17 @@ impl<B: Board> Firmware<B> {
         }
     }
 
-    /// Everything that the firmware says in `/rtas`, but for where it is. No function's promise is
-    /// published before its crash run is part of the build.
+    /// Everything that the firmware says in `/rtas`, but for where it is.
     pub(crate) fn edit_rtas_node(&mut self) -> Result<(), Failure> {
+        let promised: Vec<&str> = self.board.promised().lines().collect();
+        // As many as RTAS has contexts for, whatever a later tree says.
+        let processors = self.machine.facts.processors;
+        let capabilities = rtas_node::capability_properties(table::calls(), &promised, processors)
+            .map_err(Failure::Promise)?;
         let additions = Additions {
             layout: self.rtas.layout(),
             calls: &[],
-            capabilities: &[],
+            capabilities: &capabilities,
         };
         rtas_node::apply(&mut self.tree, &additions).map_err(Failure::RtasNode)
     }

@@ -49,9 +49,7 @@ fn client_interface(address: u64) -> i64 {
     };
     match firmware.client_call(address) {
         ClientReturn::Return(value) => value,
-        ClientReturn::Exit => {
-            oxrtas::stop(firmware.board_mut());
-            hardware::halt()
-        }
+        // The machine was told to stop.
+        ClientReturn::Exit => hardware::halt(),
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::Range;
 
 use fdt_gen::facts::FactError;
-use fdt_gen::rtas_node::RtasNodeError;
+use fdt_gen::rtas_node::{CapabilityError, RtasNodeError};
 
 use crate::board::BadAddress;
 use crate::flat_tree::TreeError;
@@ -27,6 +27,8 @@ pub enum Failure {
     Missing(&'static str),
     /// The tree does not say what RTAS needs to know.
     Fact(FactError),
+    /// The image promises what the call table does not have, or claims in a way that is refused.
+    Promise(CapabilityError<'static>),
     /// The tree's `/rtas` cannot be edited.
     RtasNode(RtasNodeError),
     /// Less memory at address 0 than the firmware and a client need.
@@ -100,6 +102,11 @@ impl fmt::Display for Failure {
                  -machine pseries -bios oxrtas.bin"
             ),
             Self::Fact(error) => error.fmt(out),
+            Self::Promise(error) => write!(
+                out,
+                "The promise of this image cannot be published: {error}.\n\
+                 Build it again: cargo xtask build"
+            ),
             Self::RtasNode(error) => error.fmt(out),
             Self::TooLittleMemory { found, needed } => write!(
                 out,

@@ -39,6 +39,9 @@ Examples:
   cargo xtask build                        target/oxrtas.bin and what belongs to it
   qemu-system-ppc64 -M pseries -bios target/oxrtas.bin -nographic -kernel vmlinux
 
+With `--firmware oxrtas-claimed` other commands build an image that promises all that the call table
+claims, proved or not, and with oxrtas-silent one that promises nothing.
+
 Outputs: target/oxrtas.bin (the image that QEMU loads with -bios), target/rtas.bin (the RTAS blob
 that is embedded in it), target/oxrtas.elf and target/rtas.elf (both with symbols, for gdb).")]
     Build,
@@ -137,7 +140,7 @@ pub struct KernelArgs {
 /// The machine that QEMU emulates and what runs on it.
 #[derive(Args, Clone, Debug)]
 pub struct MachineArgs {
-    /// Firmware: oxrtas, slof, vof, or the file of an image for `-bios`
+    /// Firmware: oxrtas (or oxrtas-claimed, -silent: other promises), slof, vof, or an image's file
     #[arg(long, value_name = "NAME|FILE", default_value = defaults::FIRMWARE)]
     pub firmware: String,
     /// Kernel: 6.1 or 6.12 (Debian's), or the file of one
@@ -195,7 +198,7 @@ pub struct QemuArgs {
 /// Options of `cargo xtask qemu-crash`. The rest of the machine is part of a scenario.
 #[derive(Args, Clone, Debug)]
 pub struct QemuCrashArgs {
-    /// Firmware: oxrtas, slof, vof, or the file of an image for `-bios`
+    /// Firmware: oxrtas (or oxrtas-claimed, -silent: other promises), slof, vof, or an image's file
     #[arg(long, value_name = "NAME|FILE", default_value = defaults::FIRMWARE)]
     pub firmware: String,
     /// Kernel, which is also the kdump kernel: 6.1 or 6.12 (Debian's)

@@ -21,6 +21,7 @@ const CACHE_BLOCK: u64 = 128;
 
 /// The RTAS blob, as `cargo xtask build` made it.
 static BLOB: &[u8] = include_bytes!(env!("OXRTAS_BLOB"));
+static PROMISED: &str = include_str!(env!("OXRTAS_PROMISED"));
 
 /// The pseries machine.
 #[derive(Debug)]
@@ -156,5 +157,9 @@ impl Board for Hardware {
 
     fn blob(&self) -> &'static [u8] {
         BLOB
+    }
+
+    fn promised(&self) -> &'static str {
+        PROMISED
     }
 }

@@ -42,6 +42,7 @@ pub(crate) struct FakeBoard {
     pub(crate) qemu_tree_size: usize,
     pub(crate) flushed: Vec<Range<u64>>,
     pub(crate) nvram: Vec<u8>,
+    pub(crate) promised: &'static str,
     ticks: std::cell::Cell<u64>,
 }
 
@@ -65,6 +66,7 @@ impl FakeBoard {
             qemu_tree_size: 0,
             flushed: Vec::new(),
             nvram: vec![0; 0x1_0000],
+            promised: "",
             ticks: 0.into(),
         }
     }
@@ -262,6 +264,10 @@ impl Board for FakeBoard {
     fn blob(&self) -> &'static [u8] {
         BLOB
     }
+
+    fn promised(&self) -> &'static str {
+        self.promised
+    }
 }
 
 /// QEMU before reset: a tree to be edited, and memory.
@@ -364,7 +370,7 @@ impl Guest {
     }
 
     pub(crate) fn board(&mut self) -> &mut FakeBoard {
-        self.firmware.board_mut()
+        &mut self.firmware.board
     }
 
     /// The flat tree of the hand-over.

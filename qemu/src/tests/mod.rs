@@ -7,4 +7,5 @@ mod failures;
 pub(crate) mod machine;
 mod methods;
 mod prom_init;
+mod promise;
 mod rtas;

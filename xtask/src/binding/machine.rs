@@ -1,9 +1,9 @@
 //! The tree that a kernel in a machine was started with.
 
 use super::{schema, tree};
+use crate::build::Promise;
 use crate::cli::IcMode;
 use crate::debian::{self, KernelVersion};
-use crate::docs;
 use crate::guest::{self, Mode};
 use crate::qemu::{Emulator, Firmware, Machine, Session};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -51,14 +51,15 @@ pub fn run(firmware: &str, kernel: KernelVersion, qemu: &str) -> Result<String> 
     schema::validate(&tree::write(&tree, &name)?)?.accepted()?;
     let full = tree::with_every_promise(&tree)?;
     schema::validate(&tree::write(&full, &format!("{name}-full"))?)?.accepted()?;
-    promises_what_is_published(&tree)?;
+    let promise = Promise::of_image(firmware).unwrap_or(Promise::Proved);
+    promises(&tree, &promise.functions())?;
     Ok(format!("{} bytes", bytes.len()))
 }
 
-/// That `/rtas` has our properties as they follow from what the documents call published.
-fn promises_what_is_published(tree: &fdt_gen::Tree) -> Result<()> {
+/// That `/rtas` has our properties as they follow from a promise of `functions`.
+fn promises(tree: &fdt_gen::Tree, functions: &[&'static str]) -> Result<()> {
     let processors = facts::possible_processors(tree)?;
-    let mut expected = capability_properties(table::calls(), docs::PUBLISHED, processors)?;
+    let mut expected = capability_properties(table::calls(), functions, processors)?;
     expected.sort_by_key(|property| property.name);
     let rtas = tree::rtas(tree)?;
     let ours = tree

@@ -1,8 +1,10 @@
 //! Builds the RTAS blob and the firmware image that embeds it.
 
 mod flat;
+mod promise;
 mod toolchain;
 
+pub use promise::Promise;
 pub use toolchain::Toolchain;
 
 use crate::check;
@@ -29,11 +31,11 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    fn places() -> Self {
+    fn places(promise: Promise) -> Self {
         let target = paths::target();
         Self {
-            image: target.join("oxrtas.bin"),
-            image_elf: target.join("oxrtas.elf"),
+            image: target.join(promise.image()).with_extension("bin"),
+            image_elf: target.join(promise.image()).with_extension("elf"),
             blob: target.join("rtas.bin"),
             blob_elf: target.join("rtas.elf"),
         }
@@ -42,7 +44,7 @@ impl Outputs {
 
 /// `cargo xtask build`.
 pub fn run() -> Result<ExitCode> {
-    let outputs = build()?;
+    let outputs = build(Promise::Proved)?;
     let failures: Vec<String> = check::all(&check::Artifacts::read(&outputs)?)
         .into_iter()
         .filter_map(|(name, result)| Some(format!("{name}: {}", result.err()?)))
@@ -54,21 +56,28 @@ pub fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds everything; quick when nothing changed.
-pub fn build() -> Result<Outputs> {
+/// Builds the blob and the image that makes this promise; quick when nothing changed.
+pub fn build(promise: Promise) -> Result<Outputs> {
     setup::for_build()?;
     let toolchain = Toolchain::find()?;
-    let outputs = Outputs::places();
+    let outputs = Outputs::places(promise);
     let step = Step::start("building the RTAS blob and the firmware");
-    let blob = cargo_build(&toolchain, "rtas-blob", &[], None)?;
+    let blob = cargo_build(&toolchain, "rtas-blob", &[], &[])?;
     publish(&blob, &outputs.blob_elf)?;
     publish_bytes(&flat::flatten(&fs::read(&blob)?)?, &outputs.blob)?;
     step.detail("the firmware");
+    let promised = paths::target()
+        .join(promise.image())
+        .with_extension("promised");
+    publish_bytes(promise.functions().join("\n").as_bytes(), &promised)?;
     let image = cargo_build(
         &toolchain,
         "oxrtas",
         &["--features", "image"],
-        Some(&outputs.blob),
+        &[
+            ("OXRTAS_BLOB", &outputs.blob),
+            ("OXRTAS_PROMISED", &promised),
+        ],
     )?;
     publish(&image, &outputs.image_elf)?;
     publish_bytes(&flat::flatten(&fs::read(&image)?)?, &outputs.image)?;
@@ -81,28 +90,26 @@ pub fn guest() -> Result<PathBuf> {
     setup::for_build()?;
     let toolchain = Toolchain::find()?;
     let step = Step::start("building the conformance guest");
-    let built = cargo_build(&toolchain, "oxrtas-guest", &[], None)?;
+    let built = cargo_build(&toolchain, "oxrtas-guest", &[], &[])?;
     let guest = paths::target().join("conformance.elf");
     publish(&built, &guest)?;
     step.finish();
     Ok(guest)
 }
 
-/// Builds the binary of `package` for the machine: its ELF file.
+/// Builds the binary of `package` for the machine: its ELF file. What it embeds is named by
+/// variables.
 fn cargo_build(
     toolchain: &Toolchain,
     package: &str,
     options: &[&str],
-    blob: Option<&Path>,
+    embedded: &[(&str, &Path)],
 ) -> Result<PathBuf> {
     let mut command = toolchain.cargo("build")?;
     command
         .args(["--quiet", "--package", package])
         .args(options);
-    if let Some(blob) = blob {
-        command.env("OXRTAS_BLOB", blob);
-    }
-    process::output(&mut command)
+    process::output(command.envs(embedded.iter().copied()))
         .with_context(|| format!("{package} does not build"))
         .hint("linker/README.md shows the steps one by one")?;
     let directory = paths::target_directory("image")?.join("powerpc64-oxrtas/image");

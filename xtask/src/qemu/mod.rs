@@ -15,7 +15,7 @@ pub use machine::{Firmware, Machine};
 pub use qmp::Qmp;
 pub use session::{Ended, Session};
 
-use crate::build;
+use crate::build::{self, Promise};
 use crate::cli::{MachineArgs, QemuArgs};
 use crate::debian::{self, Kernel, KernelVersion};
 use crate::error::WithHint;
@@ -67,13 +67,15 @@ impl Bootable {
 }
 
 impl Firmware {
-    /// The firmware called `name`: `oxrtas` (which is built), `slof`, `vof`, or the path of an
-    /// image.
+    /// The firmware called `name`: one of [`Promise`] (which is built), `slof`, `vof`, or the path
+    /// of an image.
     pub fn named(name: &str) -> Result<Self> {
         match name {
             "slof" => Ok(Self::Slof),
             "vof" => Ok(Self::Vof),
-            "oxrtas" => Ok(Self::Image(build::build()?.image)),
+            ours if let Some(promise) = Promise::of_image(ours) => {
+                Ok(Self::Image(build::build(promise)?.image))
+            }
             path if Path::new(path).is_file() => Ok(Self::Image(PathBuf::from(path))),
             path => Err(anyhow!("there is no firmware {path}"))
                 .hint("--firmware takes oxrtas, slof, vof, or the path of an image"),

@@ -189,21 +189,21 @@ fn count_executions(text: &str) -> u64 {
 /// Runs clippy on what is built for the machine.
 fn bare_metal(arguments: &[&str]) -> Result<String> {
     let toolchain = Toolchain::find()?;
-    // The firmware embeds the blob. Clippy does not look into it, so before the first build any
-    // file does.
-    let blob = paths::target().join("rtas.bin");
-    let embedded = if blob.exists() {
-        blob
-    } else {
-        paths::workspace().join("linker/blob.ld")
-    };
+    // The firmware embeds the blob and a list. Clippy does not look into them, so before the first
+    // build any file does.
+    let built = |name: &str| Some(paths::target().join(name)).filter(|file| file.exists());
+    let any_file = || paths::workspace().join("linker/blob.ld");
     let mut command = toolchain.cargo("check")?;
     command
         .args(arguments)
         .arg("--quiet")
         .env("RUSTC_WORKSPACE_WRAPPER", toolchain.clippy()?)
         .env("CLIPPY_ARGS", "-Dwarnings")
-        .env("OXRTAS_BLOB", embedded);
+        .env("OXRTAS_BLOB", built("rtas.bin").unwrap_or_else(any_file))
+        .env(
+            "OXRTAS_PROMISED",
+            built("oxrtas.promised").unwrap_or_else(any_file),
+        );
     process::output(&mut command)?;
     Ok(String::new())
 }
