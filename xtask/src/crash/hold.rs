@@ -1,12 +1,12 @@
 //! Holding a processor over gdb while another one panics, and watching what comes of it.
 //!
-//! The processor that panics is stopped at panic() first and the victim is placed then: held a
+//! The processor that panics is stopped at panic() first (at the restart, if it does not panic) and the victim is placed then: held a
 //! second earlier, the victim would stall the guest before it panics. A hang counts as that of the
 //! kernel's RTAS lock only if the panicking processor has rtas_call on its stack in every one of
 //! [`SAMPLES`] looks over [`HANG`], while no line of a kdump kernel comes.
 
 use super::backtrace::Backtrace;
-use super::scenario::{Fate, Hold, Place};
+use super::scenario::{self, Fate, Hold, Place};
 use super::symbols::Symbols;
 use crate::gdb::{Gdb, Thread};
 use crate::qemu::{Seen, Session};
@@ -44,6 +44,8 @@ const KDUMP: [&str; 2] = ["I'm in purgatory", "] Linux version"];
 pub enum Verdict {
     /// The crashed kernel was left.
     Left,
+    /// QEMU ended.
+    Ended,
     /// The panicking processor waits in rtas_call for good.
     Lock,
     /// It does not get on, and not for that reason.
@@ -69,24 +71,28 @@ pub struct Crash<'a> {
     gdb: &'a mut Gdb,
     symbols: &'a Symbols,
     hold: Hold,
+    /// The function at which the panicking processor is stopped.
+    function: &'static str,
     victim: Thread,
     points: Vec<(&'static str, Duration)>,
 }
 
 impl<'a> Crash<'a> {
     /// Takes over a machine that has just been started, whose guest makes `hold.processor` read the
-    /// clock, says phase crash and panics on another processor.
+    /// clock, says phase crash and crashes on another processor, as `crash` says.
     pub fn new(
         session: &'a mut Session,
         gdb: &'a mut Gdb,
         symbols: &'a Symbols,
         hold: Hold,
+        crash: scenario::Crash,
     ) -> Self {
         Self {
             session,
             gdb,
             symbols,
             hold,
+            function: crash.function(),
             // QEMU counts threads from 1, in the order of the cores.
             victim: hold.processor.saturating_add(1),
             points: Vec::new(),
@@ -112,7 +118,7 @@ impl<'a> Crash<'a> {
         }
         let verdict = self.watch(panicking)?;
         let mut backtraces = Vec::new();
-        if !matches!(verdict, Verdict::Left) {
+        if matches!(verdict, Verdict::Lock | Verdict::Stuck) {
             for thread in self.gdb.threads().to_vec() {
                 backtraces.push(Backtrace::take(self.gdb, thread, self.symbols)?);
             }
@@ -131,12 +137,13 @@ impl<'a> Crash<'a> {
 
     /// Stops at the panic: the processor that panics.
     fn wait_for_panic(&mut self) -> Result<Thread> {
-        let panic = self.symbols.entry("panic")?;
+        let panic = self.symbols.entry(self.function)?;
         self.gdb.set_breakpoint(panic)?;
         self.gdb.resume_but(None)?;
         self.session.wait_for(&["OXRTAS-PHASE crash"])?;
         let stopped = self.gdb.wait_stopped(Instant::now() + STEP_LIMIT)?;
-        let panicking = stopped.context("the guest did not panic")?;
+        let panicking =
+            stopped.with_context(|| format!("the guest did not come to {}", self.function))?;
         let at = self.gdb.instruction_pointer(panicking)?;
         if at != panic || panicking == self.victim {
             bail!(
@@ -145,7 +152,7 @@ impl<'a> Crash<'a> {
             );
         }
         self.gdb.clear_breakpoint(panic)?;
-        self.mark("at panic()");
+        self.mark(self.function);
         Ok(panicking)
     }
 
@@ -243,7 +250,7 @@ impl<'a> Crash<'a> {
                 .wait_until(&KDUMP, Instant::now() + SAMPLE_INTERVAL)
             {
                 Seen::Wanted(..) => return Ok(Verdict::Left),
-                Seen::End => bail!("QEMU ended before the crashed kernel was left"),
+                Seen::End => return Ok(Verdict::Ended),
                 Seen::Forbidden(line) => bail!("the console shows: {line}"),
                 Seen::Deadline => (),
             }

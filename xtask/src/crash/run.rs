@@ -2,7 +2,8 @@
 //! and judged.
 
 use super::backtrace::Backtrace;
-use super::hold::{self, Observed};
+use super::exit;
+use super::hold::{self, Observed, Verdict};
 use super::log::CrashLog;
 use super::notes::Notes;
 use super::scenario::{Fate, Hold, Outcome, Scenario};
@@ -38,6 +39,8 @@ pub struct Run {
     pub notes: usize,
     /// The panic line of the dead kernel.
     pub panic: Option<String>,
+    /// What QEMU said of its end.
+    pub events: Vec<String>,
     /// Where all processors were, if the crashed kernel was never left.
     pub backtraces: Vec<Backtrace>,
     /// The end of the console, for a run that failed.
@@ -70,26 +73,37 @@ pub fn run(
     // What a processor that is held is held by, to the end of the run.
     let mut gdb = None;
     let mut observed = None;
-    let mut session = match scenario.hold {
-        None => Session::start(machine, name, limit)?,
+    let (mut session, control) = match scenario.hold {
+        None => {
+            let session = Session::start(machine, name, limit)?;
+            let control = session.qmp()?;
+            (session, control)
+        }
         Some(hold) => {
             let (mut session, mut stub) = start_with_gdb(machine, name, limit)?;
-            match hold::Crash::new(&mut session, &mut stub, symbols, hold).run() {
+            let control = session.qmp()?;
+            let crash = scenario.crash;
+            match hold::Crash::new(&mut session, &mut stub, symbols, hold, crash).run() {
                 Ok(seen) => observed = Some(seen),
                 Err(error) => failures.push(format!("{error:#}")),
             }
             gdb = Some(stub);
-            session
+            (session, control)
         }
     };
     let left = match (&scenario.hold, &observed) {
-        (Some(_), Some(observed)) => matches!(observed.verdict, hold::Verdict::Left),
+        (Some(_), Some(observed)) => matches!(observed.verdict, Verdict::Left | Verdict::Ended),
         (Some(_), None) => false,
         (None, _) => true,
     };
     // The kdump kernel powers off, a kernel that cannot kdump resets: both end QEMU.
-    if left && session.wait_until(&[], Instant::now() + limit) == Seen::Deadline {
-        failures.push(format!("still running after {} s", limit.as_secs()));
+    let mut events = Vec::new();
+    if left {
+        if session.wait_until(&[], Instant::now() + limit) == Seen::Deadline {
+            failures.push(format!("still running after {} s", limit.as_secs()));
+        } else {
+            events = exit::events(&control.rest());
+        }
     }
     drop(gdb);
     let lines = session.lines();
@@ -118,8 +132,14 @@ pub fn run(
                 Err(error) => failures.push(error),
             }
         }
+        (Outcome::Reset | Outcome::OsTerm, true) => failures.extend(exit::no_dump(&transcript)),
         (Outcome::Hang, true) => failures.push("it did not hang".to_owned()),
-        (_, false) => failures.extend(hang(expected, &transcript, observed.as_ref())),
+        (_, false) => {
+            failures.extend(hang(scenario, expected, &transcript, observed.as_ref()));
+        }
+    }
+    if left && expected != Outcome::Hang {
+        failures.extend(exit::failures(expected, &events));
     }
     let shown = match failures.len() {
         0 => 0,
@@ -141,6 +161,7 @@ pub fn run(
         seconds,
         notes,
         panic,
+        events,
         backtraces: observed.map(|seen| seen.backtraces).unwrap_or_default(),
         console,
         log: session.log().display().to_string(),
@@ -162,21 +183,24 @@ fn start_with_gdb(machine: &Machine, name: &str, limit: Duration) -> Result<(Ses
 }
 
 /// What is wrong with a run that never left the crashed kernel.
-fn hang(expected: Outcome, transcript: &Transcript, observed: Option<&Observed>) -> Vec<String> {
+fn hang(
+    scenario: &Scenario,
+    expected: Outcome,
+    transcript: &Transcript,
+    observed: Option<&Observed>,
+) -> Vec<String> {
     let Some(observed) = observed else {
         // What went wrong has been told.
         return Vec::new();
     };
     let mut failures = Vec::new();
-    if !transcript
-        .verdict("kexec-loaded")
-        .is_some_and(|verdict| verdict.passed)
-    {
+    let loaded = transcript.verdict("kexec-loaded");
+    if scenario.crash.wants_kdump() && !loaded.is_some_and(|verdict| verdict.passed) {
         failures.push("there was no kdump kernel to go to".to_owned());
     }
     match (&observed.verdict, expected) {
-        (hold::Verdict::Lock, Outcome::Hang) => (),
-        (hold::Verdict::Lock, _) => failures.push("it hangs in rtas_call".to_owned()),
+        (Verdict::Lock, Outcome::Hang) => (),
+        (Verdict::Lock, _) => failures.push("it hangs in rtas_call".to_owned()),
         _ => failures.push("it hangs, and not in rtas_call".to_owned()),
     }
     failures
@@ -272,6 +296,7 @@ pub mod tests {
             seconds: 20.0,
             notes: 4,
             panic: None,
+            events: Vec::new(),
             backtraces: Vec::new(),
             console: vec!["<0> & last line".to_owned()],
             log: "run.log".to_owned(),

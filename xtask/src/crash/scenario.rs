@@ -8,6 +8,10 @@ use std::fmt;
 pub enum Crash {
     /// `echo c > /proc/sysrq-trigger` in the guest.
     SysrqC,
+    /// The same without a kdump kernel: the kernel says so to the host, by ibm,os-term.
+    NoKdump,
+    /// `echo b`: the emergency reboot, without a panic.
+    SysrqB,
 }
 
 impl Crash {
@@ -15,13 +19,26 @@ impl Crash {
     pub fn parameter(self) -> &'static str {
         match self {
             Self::SysrqC => "sysrq-c",
+            Self::NoKdump => "no-kdump",
+            Self::SysrqB => "sysrq-b",
         }
+    }
+
+    /// Whether the guest loads a kdump kernel before.
+    pub fn wants_kdump(self) -> bool {
+        self == Self::SysrqC
     }
 
     /// What the panic line of the dead kernel has to contain.
     pub fn reason(self) -> &'static str {
+        "sysrq triggered crash"
+    }
+
+    /// The function of the kernel that the crashing processor passes, before it calls RTAS.
+    pub fn function(self) -> &'static str {
         match self {
-            Self::SysrqC => "sysrq triggered crash",
+            Self::SysrqC | Self::NoKdump => "panic",
+            Self::SysrqB => "machine_restart",
         }
     }
 }
@@ -63,6 +80,10 @@ pub enum Outcome {
     Dump,
     /// The panicking processor waits for the kernel's RTAS lock for ever.
     Hang,
+    /// The machine is reset, and there is no dump.
+    Reset,
+    /// The host is told that the kernel panicked, and there is no dump.
+    OsTerm,
 }
 
 impl fmt::Display for Outcome {
@@ -70,6 +91,8 @@ impl fmt::Display for Outcome {
         match self {
             Self::Dump => formatter.write_str("a dump"),
             Self::Hang => formatter.write_str("a hang in rtas_call"),
+            Self::Reset => formatter.write_str("a reset"),
+            Self::OsTerm => formatter.write_str("ibm,os-term"),
         }
     }
 }
@@ -99,6 +122,20 @@ impl Expected {
         oxrtas: Outcome::Hang,
         slof: Outcome::Hang,
         vof: Outcome::Hang,
+    };
+
+    /// The same on every firmware.
+    const RESET: Self = Self {
+        oxrtas: Outcome::Reset,
+        slof: Outcome::Reset,
+        vof: Outcome::Reset,
+    };
+
+    /// The same on every firmware.
+    const OS_TERM: Self = Self {
+        oxrtas: Outcome::OsTerm,
+        slof: Outcome::OsTerm,
+        vof: Outcome::OsTerm,
     };
 
     /// On the firmware that the command line calls `name`.
@@ -227,6 +264,53 @@ pub const ALL: &[Scenario] = &[
         hold: Some(held(Place::Outside, Fate::Gone)),
         ..PLAIN
     },
+    Scenario {
+        name: "os-term/xics-4-2G",
+        description: "a panic without a kdump kernel tells the host",
+        crash: Crash::NoKdump,
+        expected: Expected::OS_TERM,
+        ..PLAIN
+    },
+    Scenario {
+        name: "os-term-held/xics-4-2G",
+        description: "the same, after a processor died inside get-time-of-day",
+        crash: Crash::NoKdump,
+        hold: Some(held(Place::GetTimeOfDay, Fate::Frozen)),
+        expected: Expected::HANG,
+        ..PLAIN
+    },
+    Scenario {
+        name: "os-term-held-control/xics-4-2G",
+        description: "the same processor, held outside RTAS",
+        crash: Crash::NoKdump,
+        hold: Some(held(Place::Outside, Fate::Frozen)),
+        expected: Expected::OS_TERM,
+        ..PLAIN
+    },
+    Scenario {
+        name: "sysrq-b/xics-4-2G",
+        description: "the emergency reboot resets the machine",
+        crash: Crash::SysrqB,
+        expected: Expected::RESET,
+        ..PLAIN
+    },
+    Scenario {
+        name: "sysrq-b-held/xics-4-2G",
+        description: "the same while a processor stands inside get-time-of-day: nobody panics, so \
+                      every kernel waits for its lock",
+        crash: Crash::SysrqB,
+        hold: Some(held(Place::GetTimeOfDay, Fate::Gone)),
+        expected: Expected::HANG,
+        ..PLAIN
+    },
+    Scenario {
+        name: "sysrq-b-held-control/xics-4-2G",
+        description: "the same processor, held outside RTAS",
+        crash: Crash::SysrqB,
+        hold: Some(held(Place::Outside, Fate::Gone)),
+        expected: Expected::RESET,
+        ..PLAIN
+    },
 ];
 
 /// Without it Linux waits for a processor that does not answer for ever
@@ -270,16 +354,20 @@ mod tests {
             let hold = scenario.hold.unwrap();
             assert_ne!(hold.processor, 0, "{}: 0 panics", scenario.name);
             assert!(hold.processor < scenario.processors, "{}", scenario.name);
-            let waits = hold.fate == Fate::Frozen || scenario.append.contains(GIVE_UP);
+            // A reset asks nobody for an answer.
+            let waits = hold.fate == Fate::Frozen
+                || scenario.append.contains(GIVE_UP)
+                || scenario.crash == Crash::SysrqB;
             assert!(waits, "{}: Linux would wait for ever", scenario.name);
             if hold.place == Place::Outside {
-                assert_eq!(scenario.expected, Expected::DUMP, "{}", scenario.name);
+                assert_ne!(scenario.expected, Expected::HANG, "{}", scenario.name);
                 continue;
             }
             let place = Place::Outside;
             let control = Some(Hold { place, ..hold });
             let same = |other: &&Scenario| {
                 other.hold == control
+                    && other.crash == scenario.crash
                     && (other.ic_mode, other.processors, other.memory, other.append)
                         == (
                             scenario.ic_mode,

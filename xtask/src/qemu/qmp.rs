@@ -58,6 +58,18 @@ impl Qmp {
         }
     }
 
+    /// Every event that comes until QEMU closes the socket, those kept until now included. One that
+    /// [`Qmp::wait_event`] has given back or dropped is not among them.
+    pub fn rest(mut self) -> Vec<Value> {
+        // The end of the socket is what is waited for.
+        while let Ok(message) = self.receive() {
+            if message.get("event").is_some() {
+                self.events.push_back(message);
+            }
+        }
+        self.events.into()
+    }
+
     /// Waits for the event `name`. Events before it are dropped.
     pub fn wait_event(&mut self, name: &str) -> Result<Value> {
         loop {
@@ -137,6 +149,17 @@ mod tests {
         let (_kept, qmp) = serve(answers);
         let error = qmp.unwrap().execute("device_add", json!({})).unwrap_err();
         assert!(format!("{error}").contains("no slot"));
+    }
+
+    #[test]
+    fn the_rest_are_all_events_up_to_the_end() {
+        let kept = "{\"event\": \"RESET\"}\n{\"return\": {}}\n{\"event\": \"SHUTDOWN\"}";
+        let (_kept, qmp) = serve(vec![OK, kept]);
+        let mut qmp = qmp.unwrap();
+        qmp.execute("query", json!({})).unwrap();
+        let names = qmp.rest();
+        let names: Vec<&str> = names.iter().filter_map(|e| e["event"].as_str()).collect();
+        assert_eq!(names, ["RESET", "SHUTDOWN"]);
     }
 
     #[test]
