@@ -97,7 +97,7 @@ Examples:
   cargo xtask conformance                             oxrtas, SLOF and VOF side by side
   cargo xtask conformance --firmware oxrtas --only xive --qemu 10.0
   cargo xtask conformance --firmware oxrtas --run stress
-  cargo xtask conformance --list                      what is known to fail, and why")]
+  cargo xtask conformance --list                      the requirements and their checks")]
     Conformance(ConformanceArgs),
     /// Run all tests: on the host, of the build, and in QEMU
     #[command(after_help = "\
@@ -244,10 +244,10 @@ pub struct ConformanceArgs {
     /// Which run of the guest (tests/src/runs.rs)
     #[arg(long, value_name = "NAME", default_value = defaults::GUEST_RUN)]
     pub run: String,
-    /// Only show checks whose requirement or name contains this
+    /// Only show requirements whose number, function or check contains this
     #[arg(long, value_name = "KEY")]
     pub only: Option<String>,
-    /// Only list what is known to fail, and why
+    /// Only list the requirements with their checks, and what is known to fail
     #[arg(long)]
     pub list: bool,
 }

@@ -40,7 +40,7 @@ pub const CHECKS: &[Check] = &[
     check("R1-7.2.7-1", "buffer-misaligned", buffer_misaligned),
     check("R1-7.2.7-1", "buffer-at-end-of-memory", buffer_at_end),
     check("R1-7.2.3-6", "buffer-beyond-memory", buffer_beyond),
-    check("R1-7.2.4-2", "buffer-in-rtas", buffer_in_rtas),
+    check("R1-7.2.3-6", "buffer-in-rtas", buffer_in_rtas),
     check("R1-7.2.7-4", "same-as-hypervisor", same_as_hypervisor),
 ];
 

@@ -1,11 +1,12 @@
 //! Conformance: what a firmware answers the bare-metal guest of `tests/`, requirement by
 //! requirement.
 //!
-//! [`case`] has the runs, [`verdicts`] reads what the guest prints, [`judge`] says whether that is
+//! [`catalogue`] has the requirements, [`case`] the runs, [`verdicts`] reads what the guest prints, [`judge`] says whether that is
 //! what was expected, [`known`] is the list of what is known to fail, and [`table`] compares
 //! firmwares.
 
 mod case;
+mod catalogue;
 mod judge;
 mod known;
 mod table;
@@ -16,12 +17,25 @@ pub use case::{Case, Runner, cases};
 use crate::cli::ConformanceArgs;
 use crate::error::WithHint;
 use crate::setup;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use catalogue::Catalogue;
 use std::process::ExitCode;
+
+/// Whether the catalogue of requirements keeps its rules: how many there are, or what it breaks.
+pub fn check_catalogue() -> Result<String> {
+    let catalogue = Catalogue::read()?;
+    let broken = catalogue::broken(&catalogue)?;
+    if !broken.is_empty() {
+        bail!("{}", broken.join("\n"));
+    }
+    Ok(format!("{} requirements", catalogue.requirements.len()))
+}
 
 /// `cargo xtask conformance`.
 pub fn run(arguments: &ConformanceArgs) -> Result<ExitCode> {
     if arguments.list {
+        let key = arguments.only.as_deref().unwrap_or_default();
+        println!("{}\n", table::requirements(&Catalogue::read()?, key)?);
         println!("{}", table::known(&arguments.firmware));
         return Ok(ExitCode::SUCCESS);
     }

@@ -1,7 +1,9 @@
 //! Firmwares side by side.
 
+use super::catalogue::{self, Catalogue, Otherwise, Requirement};
 use super::known;
 use super::verdicts::{Heard, Outcome};
+use anyhow::Result;
 use comfy_table::{Table, presets};
 
 /// A row for each check whose requirement or name contains `pattern`, a column for each firmware,
@@ -56,6 +58,50 @@ fn cell(heard: &Heard, (requirement, check): (&str, &str)) -> String {
                 .map(|(outcome, widths)| format!("{} ({})", outcome.word(), widths.join(", ")));
             texts.collect::<Vec<_>>().join("; ")
         }
+    }
+}
+
+/// The requirements that `key` chooses, with whatever checks them.
+pub fn requirements(catalogue: &Catalogue, key: &str) -> Result<Table> {
+    let named = catalogue::guest_checks()?;
+    let mut table = markdown();
+    table.set_header([
+        "requirement",
+        "binds",
+        "checked by",
+        "otherwise",
+        "in our words",
+    ]);
+    let chosen = |requirement: &&Requirement| requirement.matches(key);
+    for requirement in catalogue.requirements.iter().filter(chosen) {
+        let own = named.iter().filter(|(id, _)| *id == requirement.id);
+        let own = own.map(|(_, name)| format!("guest/{name}"));
+        let also = requirement.also.iter().map(ToString::to_string);
+        let checks: Vec<String> = own.chain(also).collect();
+        table.add_row([
+            requirement.id.clone(),
+            requirement.binds.word().to_owned(),
+            checks.join(" "),
+            otherwise(catalogue, requirement),
+            requirement.words.clone(),
+        ]);
+    }
+    Ok(table)
+}
+
+/// Why a requirement may have no check, in words.
+fn otherwise(catalogue: &Catalogue, requirement: &Requirement) -> String {
+    if let Some(option) = catalogue.option(requirement)
+        && !option.here
+    {
+        return format!("no {}: {}", option.name, option.why);
+    }
+    match &requirement.otherwise {
+        Otherwise::Nothing => String::new(),
+        Otherwise::Absent(why) => format!("does not apply: {why}"),
+        Otherwise::Untestable(why) => format!("cannot be checked: {why}"),
+        Otherwise::Deviates(why) => format!("oxrtas deviates: {why}"),
+        Otherwise::Open(what) => format!("no check yet: {what}"),
     }
 }
 

@@ -5,6 +5,7 @@ mod dependencies;
 use super::stops::Stop;
 use crate::binding;
 use crate::build::Toolchain;
+use crate::conformance;
 use crate::defaults;
 use crate::report::Verdict;
 use crate::{paths, process};
@@ -34,6 +35,8 @@ enum What {
     BareMetal(&'static [&'static str]),
     /// Every dependency is used.
     Dependencies,
+    /// The catalogue of requirements keeps its rules.
+    Catalogue,
     /// A test of the device-tree binding, on a firmware.
     Binding(binding::Case, String),
     /// A boot that must stop with a message, on a firmware.
@@ -74,6 +77,7 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
             "source/clippy-for-the-conformance-guest",
             What::BareMetal(&["--package", "oxrtas-guest"]),
         ),
+        early("host/catalogue-of-requirements", What::Catalogue),
         early("host/unit-tests", What::Cargo(&["test", "--quiet"], &[])),
         early(
             "host/loom-models",
@@ -134,6 +138,7 @@ impl HostTest {
             What::Cargo(arguments, variables) => cargo(arguments, variables),
             What::BareMetal(arguments) => bare_metal(arguments),
             What::Dependencies => dependencies::all_used(&paths::workspace()),
+            What::Catalogue => conformance::check_catalogue(),
             What::Binding(case, firmware) => case.run(firmware),
             What::Stop(stop, firmware) => stop.run(firmware),
             What::Crash(scenario, firmware, kernel, qemu) => {
