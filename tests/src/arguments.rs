@@ -40,9 +40,14 @@ impl Arguments {
         arguments
     }
 
+    /// Whether the group was asked for by name: for groups that are too long for every run.
+    pub fn asks(&self, group: &str) -> bool {
+        self.groups.iter().any(|wanted| wanted == group)
+    }
+
     /// Whether the group is to run.
     pub fn wants(&self, group: &str) -> bool {
-        (self.groups.is_empty() && !self.bench) || self.groups.iter().any(|wanted| wanted == group)
+        (self.groups.is_empty() && !self.bench) || self.asks(group)
     }
 }
 

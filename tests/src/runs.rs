@@ -77,6 +77,33 @@ pub const RUNS: &[Run] = &[
         memory_mib: 5 * 1024,
         ..RUN
     },
+    // Every call with every count, argument, pointer and place wrong; and the first of the random
+    // calls of `fuzz`.
+    Run {
+        name: "bad-input",
+        arguments: "oxrtas.guest=bad",
+        memory_mib: 256,
+        ..RUN
+    },
+    // A million random calls.
+    Run {
+        name: "fuzz",
+        arguments: "oxrtas.guest=fuzz",
+        memory_mib: 256,
+        seconds: 600,
+        ..RUN
+    },
+    // What QEMU dies of: see docs/findings.md.
+    Run {
+        name: "qemu-nvram",
+        arguments: "oxrtas.guest=qemu-nvram",
+        ..RUN
+    },
+    Run {
+        name: "qemu-window",
+        arguments: "oxrtas.guest=qemu-window",
+        ..RUN
+    },
     // 20000 calls of each processor.
     Run {
         name: "stress",

@@ -97,6 +97,7 @@ Examples:
   cargo xtask conformance                             oxrtas, SLOF and VOF side by side
   cargo xtask conformance --firmware oxrtas --only xive --qemu 10.0
   cargo xtask conformance --firmware oxrtas --run stress
+  cargo xtask conformance --firmware oxrtas --run fuzz    a million random calls
   cargo xtask conformance --list                      the requirements and their checks")]
     Conformance(ConformanceArgs),
     /// Run all tests: on the host, of the build, and in QEMU

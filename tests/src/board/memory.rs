@@ -126,6 +126,13 @@ pub fn read_u64(address: u64) -> u64 {
     }))
 }
 
+/// Reads bytes.
+pub fn read(address: u64, bytes: &mut [u8]) {
+    for (at, byte) in (address..).zip(bytes) {
+        *byte = read_u8(at);
+    }
+}
+
 /// Writes bytes.
 ///
 /// # Panics

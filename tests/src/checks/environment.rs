@@ -191,18 +191,16 @@ pub fn decrementer(machine: &mut Machine) -> Verdict {
     })
 }
 
-/// Memory that is watched: all below 128 MiB and the 4 MiB around everything RTAS knows, without
-/// the guest's own image, the instance and the buffers.
-fn watched(machine: &Machine, rtas: &Rtas) -> Vec<Range<u64>> {
-    let mut holes = [memory::image(), rtas.base..rtas.base + rtas.size, 0..0x1000];
+/// All memory below `end` but for the guest's own image, the vectors, the instance and `others`.
+fn memory_without(rtas: &Rtas, end: u64, others: &[Range<u64>]) -> Vec<Range<u64>> {
+    let own = [memory::image(), rtas.base..rtas.base + rtas.size, 0..0x1000];
+    let mut holes = own.to_vec();
+    holes.extend_from_slice(others);
     holes.sort_by_key(|hole| hole.start);
-    let end = machine
-        .memory_end
-        .min((128 << 20).max(rtas.base + rtas.size + (4 << 20)));
     let mut ranges = Vec::new();
     let mut at = 0;
     for hole in holes {
-        if at < hole.start {
+        if at < hole.start.min(end) {
             ranges.push(at..hole.start.min(end));
         }
         at = at.max(hole.end).next_multiple_of(8);
@@ -211,6 +209,17 @@ fn watched(machine: &Machine, rtas: &Rtas) -> Vec<Range<u64>> {
         ranges.push(at..end);
     }
     ranges
+}
+
+/// Memory that is watched: all below 128 MiB and the 4 MiB around everything RTAS knows.
+fn watched(machine: &Machine, rtas: &Rtas) -> Vec<Range<u64>> {
+    let end = (128 << 20).max(rtas.base + rtas.size + (4 << 20));
+    memory_without(rtas, machine.memory_end.min(end), &[])
+}
+
+/// All memory that no call may write, up to 512 MiB, but for `others`.
+pub fn unused(machine: &Machine, rtas: &Rtas, others: &[Range<u64>]) -> Vec<Range<u64>> {
+    memory_without(rtas, machine.memory_end.min(512 << 20), others)
 }
 
 /// Also made of broken instances by the self-test.

@@ -5,9 +5,10 @@
 //! write a function and name it in its module's table.
 //!
 //! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `handover`,
-//! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `concurrency`; `flat` and `stress`
-//! change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
+//! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `concurrency`; only when asked
+//! for: `bad`, `fuzz` (one processor), `qemu-nvram` and `qemu-window`; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
 
+pub mod bad;
 pub mod bench;
 pub mod calls;
 pub mod client;
@@ -17,6 +18,7 @@ pub mod flat;
 pub mod instantiate;
 pub mod interrupts;
 pub mod processors;
+pub mod qemu;
 pub mod selftest;
 
 use alloc::format;
@@ -116,10 +118,11 @@ pub fn run(entered: Entered) -> ! {
     if machine.arguments.bench {
         bench::run(&mut machine);
     }
-    let last = (machine.memory_end.min(1 << 32)).saturating_sub(0x1000);
-    if let Some(client) = &machine.client {
-        let claimed = client.claim(machine.gate, last as u32, 0x1000, 0);
-        machine.claimed_end = u64::from(claimed) == last;
+    claim_end(&mut machine);
+    for (group, table) in [("qemu-nvram", qemu::NVRAM), ("qemu-window", qemu::WINDOW)] {
+        if machine.arguments.asks(group) {
+            run_table(&mut machine, report, table, "");
+        }
     }
     if machine.arguments.wants("interrupts") {
         let _vectors = Vectors::install();
@@ -154,11 +157,31 @@ fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Widt
             run_table(machine, report, table, width.suffix());
         }
     }
+    for (group, table) in [("bad", bad::CHECKS), ("fuzz", bad::FUZZ)] {
+        if machine.arguments.asks(group) {
+            run_table(machine, report, table, width.suffix());
+        }
+    }
+}
+
+/// Takes the last page of memory below 4 GiB.
+fn claim_end(machine: &mut Machine) {
+    let last = (machine.memory_end.min(1 << 32)).saturating_sub(0x1000);
+    if let Some(client) = &machine.client
+        && !machine.claimed_end
+    {
+        let claimed = client.claim(machine.gate, last as u32, 0x1000, 0);
+        machine.claimed_end = u64::from(claimed) == last;
+    }
 }
 
 /// Takes the memory that checks work in.
 fn set_aside(machine: &mut Machine) {
     let size = machine.rtas_size();
+    if machine.arguments.asks("bad") || machine.arguments.asks("fuzz") {
+        // Before anything else may end there.
+        claim_end(machine);
+    }
     match &machine.client {
         Some(client) => {
             let arena = client.claim(machine.gate, 0, ARENA_SIZE as u32, 0x10_0000);

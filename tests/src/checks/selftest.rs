@@ -6,7 +6,7 @@ use alloc::format;
 
 use guest::verdict::{Report, Verdict};
 
-use super::{calls, environment};
+use super::{bad, calls, environment};
 use crate::board::console::Console;
 use crate::board::memory;
 use crate::subject::{Machine, Rtas, Width};
@@ -143,5 +143,31 @@ pub fn run(machine: &mut Machine, report: &mut Report<Console>) {
         // The console has no errors.
         let _ = report.verdict("GUEST", broken.name, &verdict);
     }
+    let verdict = find_call(machine, base);
+    let _ = report.verdict("GUEST", "selftest-hunt", &verdict);
     machine.rtas = real;
+}
+
+/// Whether a hunt names the call of thousands on which memory is written, though each of many such
+/// calls writes the same.
+fn find_call(machine: &mut Machine, base: u64) -> Verdict {
+    const INPUTS: u32 = 7;
+    let code = [
+        0x80a3_0004,          // lwz r5, 4(r3): the number of inputs
+        0x2c05_0000 | INPUTS, // cmpwi r5, 7
+        0x4082_0008,          // bne +8
+        0xf860_3000,          // std r3, 0x3000(0)
+        BLR,
+    ];
+    for (index, instruction) in code.into_iter().enumerate() {
+        memory::write_u32(base + 4 * index as u64, instruction);
+    }
+    memory::flush_instructions(base, 0x1000);
+    match bad::culprit(machine, 0x2000..0x4000) {
+        Some(case) if case.inputs == INPUTS => Verdict::Pass(format!("named: {case:x?}")),
+        other => Verdict::Fail(
+            format!("a call with {INPUTS} inputs"),
+            format!("{other:x?}"),
+        ),
+    }
 }

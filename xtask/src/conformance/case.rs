@@ -17,8 +17,8 @@ use std::time::Duration;
 
 /// How much longer than on an idle machine a run may take.
 const PATIENCE: u32 = 3;
-/// Runs that are too long for every test run.
-const LONG: [&str; 1] = ["stress"];
+/// Runs that are too long for every test run, or end QEMU.
+const LONG: [&str; 5] = ["bad-input", "fuzz", "qemu-nvram", "qemu-window", "stress"];
 /// The run that has every check.
 pub const FULL: &str = defaults::GUEST_RUN;
 /// The runs that are made on [`NEWER`], too.
