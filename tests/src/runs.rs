@@ -25,6 +25,9 @@ pub struct Run {
 /// What the last line begins with; the number of verdicts follows.
 pub const LAST_LINE: &str = "guest: done, ";
 
+/// What the line begins with that tells the names of the properties of /rtas, with blanks between.
+pub const PROPERTIES_LINE: &str = "guest: /rtas has ";
+
 const RUN: Run = Run {
     name: "",
     arguments: "",

@@ -98,6 +98,7 @@ Examples:
   cargo xtask conformance --firmware oxrtas --only xive --qemu 10.0
   cargo xtask conformance --firmware oxrtas --run stress
   cargo xtask conformance --firmware oxrtas --run fuzz    a million random calls
+  cargo xtask conformance --html target/conformance.html
   cargo xtask conformance --list                      the requirements and their checks")]
     Conformance(ConformanceArgs),
     /// Run all tests: on the host, of the build, and in QEMU
@@ -239,9 +240,10 @@ pub struct ConformanceArgs {
     /// Firmware: oxrtas, slof, vof, or the file of an image; may be given more than once
     #[arg(long, value_name = "NAME|FILE", default_values = ["oxrtas", "slof", "vof"])]
     pub firmware: Vec<String>,
-    /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary
-    #[arg(long, value_name = "VERSION|FILE", default_value = defaults::QEMU)]
-    pub qemu: String,
+    /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary; may be given
+    /// more than once
+    #[arg(long, value_name = "VERSION|FILE", default_values = [defaults::QEMU])]
+    pub qemu: Vec<String>,
     /// Which run of the guest (tests/src/runs.rs)
     #[arg(long, value_name = "NAME", default_value = defaults::GUEST_RUN)]
     pub run: String,
@@ -251,6 +253,15 @@ pub struct ConformanceArgs {
     /// Only list the requirements with their checks, and what is known to fail
     #[arg(long)]
     pub list: bool,
+    /// Print the results in the Test Anything Protocol instead of a table
+    #[arg(long, conflicts_with = "json")]
+    pub tap: bool,
+    /// Also write the results to this file, as a page that sets the firmwares side by side
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// How the results are reported.
+    #[command(flatten)]
+    pub report: ReportArgs,
 }
 
 /// How results are reported.

@@ -22,7 +22,9 @@ pub mod qemu;
 pub mod selftest;
 
 use alloc::format;
+use alloc::vec::Vec;
 
+use guest::runs::PROPERTIES_LINE;
 use guest::verdict::{Report, Verdict};
 
 use crate::board::console::{self, Console};
@@ -99,6 +101,12 @@ pub fn run(entered: Entered) -> ! {
         machine.memory_end,
         machine.sources
     );
+    let names: Vec<&str> = machine
+        .rtas_node
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    say!("{PROPERTIES_LINE}{}", names.join(" "));
     let report = &mut report;
     set_aside(&mut machine);
     if machine.arguments.wants("client") && machine.client.is_some() {

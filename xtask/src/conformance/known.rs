@@ -162,6 +162,11 @@ const VOF: &[Known] = &[
     ),
 ];
 
+/// Whether the firmware called `firmware` is oxrtas: whatever is not SLOF or VOF.
+pub fn is_oxrtas(firmware: &str) -> bool {
+    !["slof", "vof"].contains(&firmware)
+}
+
 /// The known failures of the firmware called `firmware`; whatever is not SLOF or VOF is oxrtas.
 pub fn of(firmware: &str) -> Vec<&'static Known> {
     let own: [&[Known]; 2] = match firmware {

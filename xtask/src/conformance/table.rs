@@ -2,63 +2,74 @@
 
 use super::catalogue::{self, Catalogue, Otherwise, Requirement};
 use super::known;
-use super::verdicts::{Heard, Outcome};
+use super::machine;
+use super::standing::{Column, Standing, Verdict};
 use anyhow::Result;
 use comfy_table::{Table, presets};
+use std::collections::BTreeSet;
 
-/// A row for each check whose requirement or name contains `pattern`, a column for each firmware,
-/// and the counts in the last row.
-pub fn compare(columns: &[(&str, Heard)], pattern: &str) -> Table {
+/// A row for each requirement that `key` chooses, a column for each firmware. Without a key, what
+/// no firmware was judged by is left out.
+pub fn results(catalogue: &Catalogue, columns: &[Column], key: &str) -> Table {
     let mut table = markdown();
-    let firmwares = columns.iter().map(|(firmware, _)| *firmware);
-    table.set_header(["requirement", "check"].into_iter().chain(firmwares));
-    let mut rows: Vec<(&str, &str)> = Vec::new();
-    for verdict in columns.iter().flat_map(|(_, heard)| &heard.verdicts) {
-        let row = (verdict.requirement.as_str(), verdict.check.as_str());
-        if !rows.contains(&row) && (row.0.contains(pattern) || row.1.contains(pattern)) {
-            rows.push(row);
+    let names = columns.iter().map(|column| column.name.as_str());
+    table.set_header(["requirement", "in our words"].into_iter().chain(names));
+    for (index, requirement) in catalogue.requirements.iter().enumerate() {
+        let standings = columns
+            .iter()
+            .filter_map(|column| column.standings.get(index));
+        let standings: Vec<&Standing> = standings.collect();
+        let judged = |it: &&Standing| matches!(it.verdict, Verdict::Pass | Verdict::Fail);
+        let wanted = |it: &&Standing| machine::chosen(requirement, it, key);
+        if standings.iter().any(wanted) && (!key.is_empty() || standings.iter().any(judged)) {
+            let cells = standings.iter().map(|it| it.verdict.word().to_owned());
+            let names = [requirement.id.clone(), requirement.words.clone()];
+            table.add_row(names.into_iter().chain(cells));
         }
     }
-    for row in rows {
-        let cells = columns.iter().map(|(_, heard)| cell(heard, row));
-        let names = [row.0.to_owned(), row.1.to_owned()];
-        table.add_row(names.into_iter().chain(cells));
-    }
-    let counts = columns.iter().map(|(_, heard)| {
-        let count = |outcome| heard.count(outcome);
-        let (ok, not_ok) = (count(Outcome::Ok), count(Outcome::NotOk));
-        format!("{ok} ok, {not_ok} not ok, {} skipped", count(Outcome::Skip))
-    });
-    let names = [String::new(), "all checks, in every width".to_owned()];
-    table.add_row(names.into_iter().chain(counts));
     table
 }
 
-/// The outcomes of one check in all widths: one word where they agree.
-fn cell(heard: &Heard, (requirement, check): (&str, &str)) -> String {
-    let mut outcomes: Vec<(Outcome, Vec<&str>)> = Vec::new();
-    for verdict in &heard.verdicts {
-        if (verdict.requirement.as_str(), verdict.check.as_str()) != (requirement, check) {
-            continue;
-        }
-        match outcomes
-            .iter_mut()
-            .find(|(seen, _)| *seen == verdict.outcome)
-        {
-            Some((_, widths)) => widths.push(&verdict.width),
-            None => outcomes.push((verdict.outcome, vec![&verdict.width])),
-        }
-    }
-    match outcomes.as_slice() {
-        [] => "-".to_owned(),
-        [(outcome, _)] => outcome.word().to_owned(),
-        several => {
-            let texts = several
-                .iter()
-                .map(|(outcome, widths)| format!("{} ({})", outcome.word(), widths.join(", ")));
-            texts.collect::<Vec<_>>().join("; ")
+/// How many requirements each firmware passes, fails, has no use for, and cannot be asked.
+pub fn totals(catalogue: &Catalogue, columns: &[Column]) -> Table {
+    let mut table = markdown();
+    let words = Verdict::ALL.map(Verdict::word);
+    table.set_header(
+        ["requirements of", "firmware", "QEMU"]
+            .into_iter()
+            .chain(words),
+    );
+    let chapter = catalogue.chapter();
+    let parts: [(&str, bool); 2] = [("chapter 7", true), ("other chapters", false)];
+    for (part, first) in parts {
+        for column in columns {
+            let of = |index: usize| (index < chapter) == first;
+            let counts = Verdict::ALL.map(|verdict| column.count(verdict, of).to_string());
+            let names = [part, &column.case.firmware, &column.case.qemu].map(str::to_owned);
+            table.add_row(names.into_iter().chain(counts));
         }
     }
+    table
+}
+
+/// How many requirements are checked by running code, and how many of those are proved.
+pub fn coverage(catalogue: &Catalogue) -> Result<String> {
+    let (checked, proved) = (catalogue.checked()?, catalogue.proved());
+    let (chapter, others) = catalogue.requirements.split_at(catalogue.chapter());
+    let count = |part: &[Requirement], ids: &BTreeSet<&str>| {
+        part.iter()
+            .filter(|it| ids.contains(it.id.as_str()))
+            .count()
+    };
+    Ok(format!(
+        "checked by running code: {} of {} of chapter 7, {} of {} of others; proved: {} and {}",
+        count(chapter, &checked),
+        chapter.len(),
+        count(others, &checked),
+        others.len(),
+        count(chapter, &proved),
+        count(others, &proved)
+    ))
 }
 
 /// The requirements that `key` chooses, with whatever checks them.
@@ -131,33 +142,53 @@ fn markdown() -> Table {
 
 #[cfg(test)]
 mod tests {
+    use super::super::standing::tests::column;
     use super::*;
 
-    #[test]
-    fn a_check_is_one_row_with_the_widths_only_where_they_differ() {
-        let one = Heard::of(["ok R1-1 a/32: x", "ok R1-1 a/64: x", "not ok R1-2 b: x"]);
-        let other = Heard::of(["ok R1-1 a/32: x", "not ok R1-1 a/64: x"]);
-        let text = compare(&[("one", one), ("other", other)], "").to_string();
-        let rows: Vec<Vec<&str>> = text
-            .lines()
-            .map(|line| line.split('|').map(str::trim).collect())
-            .collect();
-        assert!(
-            rows.contains(&vec!["", "R1-1", "a", "ok", "ok (32); not ok (64)", ""]),
-            "{text}"
-        );
-        assert!(
-            rows.contains(&vec!["", "R1-2", "b", "not ok", "-", ""]),
-            "{text}"
-        );
-        assert!(text.contains("2 ok, 1 not ok, 0 skipped"), "{text}");
+    fn rows(text: &str) -> Vec<Vec<&str>> {
+        let cells = |line| str::split(line, '|').map(str::trim).collect();
+        text.lines().map(cells).collect()
     }
 
     #[test]
-    fn a_pattern_chooses_rows_and_leaves_the_counts() {
-        let heard = Heard::of(["ok R1-1 a: x", "ok R1-2 b: x"]);
-        let text = compare(&[("one", heard)], "R1-2").to_string();
-        assert!(!text.contains("R1-1") && text.contains("R1-2"), "{text}");
-        assert!(text.contains("2 ok"), "{text}");
+    fn only_requirements_that_a_firmware_was_judged_by_are_rows() {
+        let (catalogue, one) = column("slof", "ok R1-7.2.6-1 rtas-node: x");
+        let (_, other) = column("vof", "not ok R1-7.2.6-4 rtas-required-functions: x");
+        let columns = [one, other];
+        let text = results(&catalogue, &columns, "").to_string();
+        let rows = rows(&text);
+        // Heading, ruler, and what those two checks speak for.
+        let of = |id: &str| {
+            rows.iter()
+                .find(|row| row.get(1) == Some(&id))
+                .map(|row| &row[3..5])
+        };
+        assert_eq!(of("R1-7.2.6-1"), Some(["pass", "not testable"].as_slice()));
+        assert_eq!(of("R1-7.2.6-4"), Some(["not testable", "fail"].as_slice()));
+        assert_eq!(of("R1-7.2.1-1"), None);
+        let text = results(&catalogue, &columns, "R1-7.2.1-1").to_string();
+        assert_eq!(text.lines().count(), 3, "{text}");
+    }
+
+    #[test]
+    fn totals_count_every_requirement_once() {
+        let (catalogue, column) = column("slof", "ok R1-7.2.6-1 rtas-node: x");
+        let text = totals(&catalogue, &[column]).to_string();
+        let rows = rows(&text);
+        let sum =
+            |row: &[&str]| -> usize { row[4..8].iter().map(|n| n.parse::<usize>().unwrap()).sum() };
+        assert_eq!((rows[2][1], sum(&rows[2])), ("chapter 7", 580));
+        assert_eq!(sum(&rows[2]) + sum(&rows[3]), catalogue.requirements.len());
+        assert_eq!(rows[2][4], "1");
+    }
+
+    #[test]
+    fn the_list_says_checks_and_reasons() {
+        let catalogue = Catalogue::read().unwrap();
+        let text = requirements(&catalogue, "R1-7.2.1-7").unwrap().to_string();
+        assert!(
+            text.contains("guest/msr") && text.contains("oxrtas deviates"),
+            "{text}"
+        );
     }
 }

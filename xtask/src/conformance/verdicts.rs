@@ -1,7 +1,8 @@
 //! Reading what the conformance guest prints: verdicts and the last line that counts them
 //! (`guest::verdict` in `tests/`).
 
-use conformance_guest::runs::LAST_LINE;
+use conformance_guest::runs::{LAST_LINE, PROPERTIES_LINE};
+use std::collections::BTreeSet;
 
 /// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +83,8 @@ pub struct Heard {
     pub verdicts: Vec<Verdict>,
     /// What the last line says how many they are; none if it did not come.
     pub announced: Option<usize>,
+    /// The names of the properties of /rtas, if the guest told them.
+    pub properties: Option<BTreeSet<String>>,
 }
 
 impl Heard {
@@ -91,11 +94,20 @@ impl Heard {
         for line in lines {
             let line = line.trim_end();
             heard.verdicts.extend(Verdict::parse(line));
+            if let Some(rest) = line.strip_prefix(PROPERTIES_LINE) {
+                heard.properties = Some(rest.split_whitespace().map(str::to_owned).collect());
+            }
             if let Some(rest) = line.strip_prefix(LAST_LINE) {
                 heard.announced = rest.strip_suffix(" checks").and_then(|n| n.parse().ok());
             }
         }
         heard
+    }
+
+    /// Whether /rtas has a property of this name, if the guest told its properties.
+    pub fn has(&self, property: &str) -> Option<bool> {
+        let properties = self.properties.as_ref()?;
+        Some(properties.contains(property))
     }
 
     /// How many verdicts have this outcome.
@@ -153,6 +165,14 @@ mod tests {
         let keys: Vec<String> = heard.verdicts.iter().map(Verdict::key).collect();
         let wanted = printed.map(|(requirement, name, _)| format!("{requirement} {name}"));
         assert_eq!(keys, wanted);
+    }
+
+    #[test]
+    fn the_properties_of_rtas_are_known_only_once_they_were_told() {
+        let heard = Heard::of(["guest: /rtas has rtas-size ibm,get-xive"]);
+        assert_eq!(heard.has("ibm,get-xive"), Some(true));
+        assert_eq!(heard.has("ibm,get"), Some(false));
+        assert_eq!(Heard::of([]).has("rtas-size"), None);
     }
 
     #[test]

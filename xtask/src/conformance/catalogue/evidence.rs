@@ -59,7 +59,8 @@ pub fn guest_checks() -> Result<BTreeSet<(String, String)>> {
     Ok(checks)
 }
 
-/// The calls of `check(REQUIREMENT, NAME, ...)` in a source, both literals.
+/// The calls of `check(REQUIREMENT, NAME, ...)` in a source, and the values
+/// `Check { requirement: REQUIREMENT, name: NAME, ... }`, all literals.
 fn checks_in(text: &str) -> Vec<(String, String)> {
     let literal = |text: &str| -> Option<(String, usize)> {
         let rest = text.trim_start();
@@ -68,18 +69,20 @@ fn checks_in(text: &str) -> Vec<(String, String)> {
         let used = text.len() - rest.len() + end + 2;
         Some((inner.get(..end)?.to_owned(), used))
     };
+    let calls = text.match_indices("check(").filter(|(at, _)| {
+        let before = text.get(..*at).and_then(|text| text.chars().next_back());
+        !before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+    });
     let mut checks = Vec::new();
-    for (at, word) in text.match_indices("check(") {
-        let before = text.get(..at).and_then(|text| text.chars().next_back());
-        if before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_') {
-            continue;
-        }
+    for (at, word) in calls.chain(text.match_indices("requirement: ")) {
         let rest = text.get(at + word.len()..).unwrap_or_default();
         let Some((requirement, used)) = literal(rest) else {
             continue;
         };
         let rest = rest.get(used..).unwrap_or_default();
-        let Some((name, _)) = rest.strip_prefix(',').and_then(literal) else {
+        let name = rest.strip_prefix(',').map(str::trim_start);
+        let name = name.map(|rest| rest.strip_prefix("name:").unwrap_or(rest));
+        let Some((name, _)) = name.and_then(literal) else {
             continue;
         };
         checks.push((requirement, name));
@@ -143,8 +146,9 @@ mod tests {
     fn checks_are_found_however_they_are_broken_into_lines() {
         let text = "pub const fn check(\n requirement: &str) {}\n\
             check(\"R1-1\", \"a\", a),\n    check(\n        \"R1-2\",\n        \"b\",\n\
-            b,\n ),\n recheck(\"R1-3\", \"c\", c);";
-        let wanted = [("R1-1", "a"), ("R1-2", "b")];
+            b,\n ),\n recheck(\"R1-3\", \"c\", c);\n\
+            Check {\n requirement: \"R1-4\",\n name: \"d\",\n run: d };";
+        let wanted = [("R1-1", "a"), ("R1-2", "b"), ("R1-4", "d")];
         let wanted: Vec<_> = wanted
             .map(|(id, name)| (id.to_owned(), name.to_owned()))
             .into();

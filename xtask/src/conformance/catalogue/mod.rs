@@ -12,7 +12,7 @@ pub use rules::broken;
 use crate::paths;
 use anyhow::{Context, Result};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use table::Row;
 
@@ -240,6 +240,31 @@ impl Catalogue {
             sections,
             chapter,
         })
+    }
+
+    /// The requirements that a check or a test speaks for.
+    pub fn checked(&self) -> Result<BTreeSet<&str>> {
+        let named = guest_checks()?;
+        let named: BTreeSet<&str> = named.iter().map(|(id, _)| id.as_str()).collect();
+        let checked = self.requirements.iter();
+        let checked = checked.filter(|it| !it.also.is_empty() || named.contains(it.id.as_str()));
+        Ok(checked.map(|requirement| requirement.id.as_str()).collect())
+    }
+
+    /// The requirements of which a mutant that breaks one of them alone was caught.
+    pub fn proved(&self) -> BTreeSet<&str> {
+        let mutants = self.mutants.iter();
+        mutants.map(|mutant| mutant.requirement.as_str()).collect()
+    }
+
+    /// Whether a mutant that breaks this requirement alone was caught.
+    pub fn is_proved(&self, id: &str) -> bool {
+        self.mutants.iter().any(|mutant| mutant.requirement == id)
+    }
+
+    /// The requirements of chapter 7 come first: how many there are.
+    pub fn chapter(&self) -> usize {
+        self.chapter
     }
 
     /// The option of a requirement.

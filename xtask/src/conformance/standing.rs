@@ -1,0 +1,342 @@
+//! What the run of a firmware says of each requirement.
+
+use super::case::Case;
+use super::catalogue::{Binds, Catalogue, Evidence, Otherwise, Requirement};
+use super::known::{self, Known};
+use super::verdicts::{Heard, Outcome};
+use serde::Serialize;
+
+/// The verdict on a requirement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Checks that speak for it passed, and none failed.
+    Pass,
+    /// A check that speaks for it failed, or the firmware deviates on purpose.
+    Fail,
+    /// It does not apply to this machine or this firmware.
+    NotApplicable,
+    /// It applies, and this run cannot tell.
+    NotTestable,
+}
+
+impl Verdict {
+    /// All of them, as totals have them.
+    pub const ALL: [Self; 4] = [
+        Self::Pass,
+        Self::Fail,
+        Self::NotApplicable,
+        Self::NotTestable,
+    ];
+
+    /// The word for readers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::NotApplicable => "n/a",
+            Self::NotTestable => "not testable",
+        }
+    }
+}
+
+/// What one check saw.
+#[derive(Clone, Debug, Serialize)]
+pub struct Seen {
+    /// The check.
+    pub check: String,
+    /// How RTAS was entered; empty where the check does not depend on it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub width: String,
+    /// What came of it: `ok`, `not ok` or `skip`.
+    pub outcome: &'static str,
+    /// What it saw, or why it was not made.
+    pub text: String,
+    /// Why it is known to fail, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<&'static str>,
+}
+
+/// What a run says of one requirement.
+#[derive(Clone, Debug, Serialize)]
+pub struct Standing {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, unless checks that passed say it.
+    pub why: String,
+    /// What the checks saw that speak for it.
+    #[serde(rename = "checks")]
+    pub seen: Vec<Seen>,
+}
+
+/// A run of the guest on a firmware, requirement by requirement.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// The firmware, and QEMU where runs differ in it.
+    pub name: String,
+    /// The case that was run.
+    pub case: Case,
+    /// As many as the catalogue has requirements, in its order.
+    pub standings: Vec<Standing>,
+    /// What is not as the tables have it, one line each.
+    pub surprises: Vec<String>,
+}
+
+impl Column {
+    /// Judges every requirement by what was heard in `case`.
+    pub fn of(catalogue: &Catalogue, name: String, case: &Case, heard: &Heard) -> Self {
+        let known = known::of(&case.firmware);
+        let standing =
+            |requirement| standing(catalogue, requirement, &case.firmware, heard, &known);
+        Self {
+            name,
+            case: case.clone(),
+            standings: catalogue.requirements.iter().map(standing).collect(),
+            surprises: surprises(catalogue, heard),
+        }
+    }
+
+    /// How many of the standings that `chosen` picks have a verdict.
+    pub fn count(&self, verdict: Verdict, chosen: impl Fn(usize) -> bool) -> usize {
+        let standings = self.standings.iter().enumerate();
+        let same = standings.filter(|(index, it)| it.verdict == verdict && chosen(*index));
+        same.count()
+    }
+}
+
+/// Options that /rtas has although the tables say that they are not here.
+fn surprises(catalogue: &Catalogue, heard: &Heard) -> Vec<String> {
+    let mut lines = Vec::new();
+    for option in catalogue.options.values().filter(|option| !option.here) {
+        for name in option
+            .told_by
+            .iter()
+            .filter(|name| heard.has(name) == Some(true))
+        {
+            lines.push(format!(
+                "/rtas has {name}, and options.tsv says that there is no {}",
+                option.name
+            ));
+        }
+    }
+    lines
+}
+
+/// Why the option of a requirement is not there, if it is not.
+fn without_option(
+    catalogue: &Catalogue,
+    requirement: &Requirement,
+    heard: &Heard,
+) -> Option<String> {
+    let option = catalogue.option(requirement)?;
+    let told: Vec<Option<bool>> = option.told_by.iter().map(|name| heard.has(name)).collect();
+    if told.contains(&Some(true)) {
+        return None;
+    }
+    let absent = told.contains(&Some(false));
+    let names = option.told_by.join(", ");
+    match (absent, option.here) {
+        (true, true) => Some(format!("/rtas has no {names}: no {}", option.name)),
+        (true, false) => Some(format!("/rtas has no {names}: {}", option.why)),
+        (false, false) => Some(format!("no {}: {}", option.name, option.why)),
+        (false, true) => None,
+    }
+}
+
+fn standing(
+    catalogue: &Catalogue,
+    requirement: &Requirement,
+    firmware: &str,
+    heard: &Heard,
+    known: &[&Known],
+) -> Standing {
+    let named = |check: &str| {
+        requirement
+            .also
+            .contains(&Evidence::Guest(check.to_owned()))
+    };
+    let verdicts = heard.verdicts.iter();
+    let verdicts = verdicts.filter(|it| it.requirement == requirement.id || named(&it.check));
+    let mut outcomes = Vec::new();
+    let mut seen = Vec::new();
+    for verdict in verdicts {
+        let listed = known.iter().find(|known| known.is(verdict));
+        outcomes.push(verdict.outcome);
+        seen.push(Seen {
+            check: verdict.check.clone(),
+            width: verdict.width.clone(),
+            outcome: verdict.outcome.word(),
+            text: verdict.text.clone(),
+            known: listed
+                .filter(|_| verdict.outcome == Outcome::NotOk)
+                .map(|known| known.reason),
+        });
+    }
+    let (verdict, why) = judge(catalogue, requirement, firmware, heard, &outcomes, &seen);
+    Standing { verdict, why, seen }
+}
+
+fn judge(
+    catalogue: &Catalogue,
+    requirement: &Requirement,
+    firmware: &str,
+    heard: &Heard,
+    outcomes: &[Outcome],
+    seen: &[Seen],
+) -> (Verdict, String) {
+    let text_of = |outcome: &str| {
+        let first = seen.iter().find(|seen| seen.outcome == outcome);
+        first.map_or_else(String::new, |seen| match seen.known {
+            Some(reason) => format!("{}: {} ({reason})", seen.check, seen.text),
+            None => format!("{}: {}", seen.check, seen.text),
+        })
+    };
+    if let Otherwise::Deviates(why) = &requirement.otherwise
+        && known::is_oxrtas(firmware)
+    {
+        return (Verdict::Fail, why.clone());
+    }
+    if outcomes.contains(&Outcome::NotOk) {
+        return (Verdict::Fail, text_of(Outcome::NotOk.word()));
+    }
+    if outcomes.contains(&Outcome::Ok) {
+        return (Verdict::Pass, String::new());
+    }
+    if let Some(why) = without_option(catalogue, requirement, heard) {
+        return (Verdict::NotApplicable, why);
+    }
+    if !outcomes.is_empty() {
+        return (Verdict::NotTestable, text_of(Outcome::Skip.word()));
+    }
+    match (&requirement.otherwise, requirement.binds) {
+        (Otherwise::Absent(why), _) => (Verdict::NotApplicable, why.clone()),
+        (_, Binds::Nobody) => (Verdict::NotApplicable, "it binds nobody".to_owned()),
+        (_, Binds::OperatingSystem) => {
+            let why = "it binds the operating system, not the platform";
+            (Verdict::NotTestable, why.to_owned())
+        }
+        (Otherwise::Untestable(why), _) => (Verdict::NotTestable, why.clone()),
+        (Otherwise::Open(what), _) => (Verdict::NotTestable, format!("no check yet: {what}")),
+        (Otherwise::Deviates(why), _) => {
+            let why = format!("no check sees it; oxrtas fails it, since {why}");
+            (Verdict::NotTestable, why)
+        }
+        (Otherwise::Nothing, _) => (Verdict::NotTestable, elsewhere(requirement)),
+    }
+}
+
+/// What is to be said of a requirement whose checks are not in this run.
+fn elsewhere(requirement: &Requirement) -> String {
+    let guest = |evidence: &&Evidence| matches!(evidence, Evidence::Guest(_));
+    let tests = requirement.also.iter().filter(|it| !guest(it));
+    let tests: Vec<String> = tests.map(ToString::to_string).collect();
+    if tests.is_empty() {
+        return "its checks are not in this run".to_owned();
+    }
+    format!("cargo xtask test checks it: {}", tests.join(", "))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::conformance::case;
+
+    /// A catalogue of a few requirements, and the standings of a run on a firmware.
+    pub fn column(firmware: &str, log: &str) -> (Catalogue, Column) {
+        let catalogue = Catalogue::read().unwrap();
+        let case = Case {
+            firmware: firmware.to_owned(),
+            qemu: "7.2".to_owned(),
+            run: case::run_named(case::FULL).unwrap(),
+        };
+        let column = Column::of(
+            &catalogue,
+            firmware.to_owned(),
+            &case,
+            &Heard::of(log.lines()),
+        );
+        (catalogue, column)
+    }
+
+    fn stand(firmware: &str, log: &str, id: &str) -> Standing {
+        let (catalogue, column) = column(firmware, log);
+        let mut requirements = catalogue.requirements.iter();
+        let index = requirements
+            .position(|requirement| requirement.id == id)
+            .unwrap();
+        column.standings[index].clone()
+    }
+
+    #[test]
+    fn one_check_that_fails_is_a_failure_whatever_the_others_say() {
+        let id = "R1-7.2.8-1";
+        let log = "ok R1-7.2.8-1 unknown-token/32: x\nnot ok R1-7.2.8-1 wrong-counts/32: wanted y";
+        let standing = stand("slof", log, id);
+        assert_eq!((standing.verdict, standing.seen.len()), (Verdict::Fail, 2));
+        assert!(
+            standing.why.starts_with("wrong-counts: wanted y (QEMU"),
+            "{standing:?}"
+        );
+        let log = "ok R1-7.2.8-1 unknown-token/32: x\nskip R1-7.2.8-1 xive-bad-server/32: y";
+        assert_eq!(stand("slof", log, id).verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn a_check_of_another_requirement_counts_where_the_catalogue_says_so() {
+        let log = "ok R1-7.2.4-3 instantiate-around: x";
+        assert_eq!(stand("vof", log, "R1-7.2.5-1").verdict, Verdict::Pass);
+        assert_eq!(
+            stand("vof", log, "R1-7.2.6-1").verdict,
+            Verdict::NotTestable
+        );
+    }
+
+    #[test]
+    fn what_its_option_does_not_have_is_not_applicable_and_says_which_property_told() {
+        let log = "guest: /rtas has rtas-size start-cpu\nskip R1-7.3.10.1-4 xive-initial: y";
+        let standing = stand("slof", log, "R1-7.3.10.1-4");
+        assert_eq!(standing.verdict, Verdict::NotApplicable);
+        assert!(
+            standing.why.contains("/rtas has no ibm,get-xive"),
+            "{standing:?}"
+        );
+        let log = log.replace("start-cpu", "ibm,get-xive");
+        assert_eq!(
+            stand("slof", &log, "R1-7.3.10.1-4").verdict,
+            Verdict::NotTestable
+        );
+        assert_eq!(
+            stand("slof", &log, "R1-7.3.16.4-1").verdict,
+            Verdict::NotApplicable
+        );
+    }
+
+    #[test]
+    fn what_binds_the_operating_system_is_not_testable_here() {
+        assert_eq!(
+            stand("slof", "", "R1-7.2.1-1").verdict,
+            Verdict::NotTestable
+        );
+        assert_eq!(
+            stand("slof", "", "R1-7.3.8-1").verdict,
+            Verdict::NotApplicable
+        );
+    }
+
+    #[test]
+    fn a_deviation_is_a_failure_of_oxrtas_though_its_checks_pass() {
+        let log = "ok R1-7.2.1-7 msr/32: x";
+        assert_eq!(stand("oxrtas", log, "R1-7.2.1-7").verdict, Verdict::Fail);
+        assert_eq!(stand("slof", log, "R1-7.2.1-7").verdict, Verdict::Pass);
+        assert_eq!(
+            stand("slof", "", "R1-7.2.1-7").verdict,
+            Verdict::NotTestable
+        );
+    }
+
+    #[test]
+    fn an_option_that_should_not_be_here_is_a_surprise() {
+        let (_, column) = column("slof", "guest: /rtas has ibm,platform-dump ibm,get-xive");
+        assert_eq!(column.surprises.len(), 1, "{:?}", column.surprises);
+    }
+}
