@@ -80,7 +80,12 @@ Leave the shell with `poweroff`, or end QEMU with Ctrl-a x.")]
 Examples:
   cargo xtask qemu-crash                         every scenario, on oxrtas
   cargo xtask qemu-crash --list                  their names
-  cargo xtask qemu-crash --scenario sysrq-c --firmware slof --kernel 6.12")]
+  cargo xtask qemu-crash --scenario sysrq-c --firmware slof --kernel 6.12
+  cargo xtask qemu-crash --scenario frozen/ --kernel patched --firmware oxrtas-claimed
+  cargo xtask qemu-crash --scenario frozen/ --kernel patched --repeat 100
+
+Where a processor is held inside RTAS, the same is run with it held outside, and a patched kernel is
+also run on SLOF and on oxrtas without its lists, where it has to hang.")]
     QemuCrash(QemuCrashArgs),
     /// Measure the time to the hand-over and the cost of RTAS calls
     #[command(after_help = "\
@@ -134,7 +139,7 @@ pub struct DocsArgs {
 /// Options of `cargo xtask kernel`.
 #[derive(Args, Debug)]
 pub struct KernelArgs {
-    /// The version: 6.1 or 6.12
+    /// The version: 6.1, 6.12, or 7.2 (from Debian's unstable)
     #[arg(long, value_name = "VERSION", default_value = defaults::PATCHED_KERNEL)]
     pub version: String,
 }
@@ -145,7 +150,7 @@ pub struct MachineArgs {
     /// Firmware: oxrtas (or oxrtas-claimed, -silent: other promises), slof, vof, or an image's file
     #[arg(long, value_name = "NAME|FILE", default_value = defaults::FIRMWARE)]
     pub firmware: String,
-    /// Kernel: 6.1 or 6.12 (Debian's), or the file of one
+    /// Kernel: 6.1 or 6.12 (Debian's), patched (or patched-6.1, ...), or the file of one
     #[arg(long, value_name = "VERSION|FILE", default_value = defaults::KERNEL)]
     pub kernel: String,
     /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary
@@ -200,21 +205,29 @@ pub struct QemuArgs {
 /// Options of `cargo xtask qemu-crash`. The rest of the machine is part of a scenario.
 #[derive(Args, Clone, Debug)]
 pub struct QemuCrashArgs {
-    /// Firmware: oxrtas (or oxrtas-claimed, -silent: other promises), slof, vof, or an image's file
-    #[arg(long, value_name = "NAME|FILE", default_value = defaults::FIRMWARE)]
-    pub firmware: String,
-    /// Kernel, which is also the kdump kernel: 6.1 or 6.12 (Debian's)
-    #[arg(long, value_name = "VERSION", default_value = defaults::KERNEL)]
-    pub kernel: String,
+    /// Firmware: oxrtas (or oxrtas-claimed, -silent: other promises), slof, vof, or an image's file;
+    /// may be given more than once, like the next two
+    #[arg(long, value_name = "NAME|FILE", default_values = [defaults::FIRMWARE])]
+    pub firmware: Vec<String>,
+    /// Kernel, which is also the kdump kernel: 6.1 or 6.12 (Debian's), patched, patched-6.1,
+    /// patched-6.12 or patched-7.2 (built when it is not in the cache)
+    #[arg(long, value_name = "VERSION", default_values = [defaults::KERNEL])]
+    pub kernel: Vec<String>,
     /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary
-    #[arg(long, value_name = "VERSION|FILE", default_value = defaults::QEMU)]
-    pub qemu: String,
+    #[arg(long, value_name = "VERSION|FILE", default_values = [defaults::QEMU])]
+    pub qemu: Vec<String>,
     /// Processor model: power8, power9, power10, or any that QEMU knows
     #[arg(long, value_name = "MODEL", default_value = defaults::CPU)]
     pub cpu: String,
     /// Only scenarios whose name contains this
     #[arg(long, value_name = "NAME")]
     pub scenario: Option<String>,
+    /// Only what is asked for, without the controls that belong to it
+    #[arg(long)]
+    pub no_controls: bool,
+    /// Run each scenario that is asked for so many times
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub repeat: u32,
     /// Only list the scenarios
     #[arg(long)]
     pub list: bool,

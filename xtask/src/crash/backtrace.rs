@@ -13,6 +13,8 @@ const DEEPEST: usize = 40;
 const HEAD: u64 = 24;
 /// The frame's saved link register.
 const LINK: usize = 16;
+/// The function that a system reset leads to (arch/powerpc/kernel/traps.c).
+const RESET_HANDLER: &str = "system_reset_exception";
 /// Where the kernel maps all memory (`PAGE_OFFSET`); its stacks are there.
 const LINEAR_MAP: u64 = 0xc000_0000_0000_0000;
 
@@ -42,10 +44,17 @@ impl Backtrace {
         })
     }
 
-    /// Whether one of the frames is of `function`.
-    pub fn holds(&self, function: &str) -> bool {
-        let mut frames = self.frames.iter();
-        frames.any(|frame| frame.split('+').next() == Some(function))
+    /// Whether the processor is inside `function`, and not only was when a system reset took it away.
+    pub fn is_inside(&self, function: &str) -> bool {
+        let mut names = self.frames.iter().map(|frame| {
+            let (name, _) = frame.split_once('+').unwrap_or((frame, ""));
+            name
+        });
+        // Behind the handler comes what it interrupted.
+        names
+            .by_ref()
+            .take_while(|name| *name != RESET_HANDLER)
+            .any(|name| name == function)
     }
 
     /// In one line, innermost first.
@@ -185,8 +194,21 @@ mod tests {
             processor: 2,
             frames: vec![show(address, &symbols), show(0x9000, &symbols)],
         };
-        assert!(trace(0x1010).holds("rtas_call"));
-        assert!(!trace(0x1110).holds("rtas_call"));
+        assert!(trace(0x1010).is_inside("rtas_call"));
+        assert!(!trace(0x1110).is_inside("rtas_call"));
         assert_eq!(trace(0x1010).line(), "processor 2: rtas_call+0x10 < 0x9000");
+    }
+
+    #[test]
+    fn what_a_system_reset_interrupted_is_not_where_the_processor_is() {
+        let trace = |frames: &[&str]| Backtrace {
+            processor: 1,
+            frames: frames.iter().map(|frame| (*frame).to_owned()).collect(),
+        };
+        let reset = "system_reset_exception+0x1c0";
+        let parked = trace(&["crash_ipi_callback+0x4", reset, "rtas_call+0x98"]);
+        assert!(!parked.is_inside("rtas_call"));
+        let waits = trace(&["lock_rtas+0x8", "rtas_call+0x98", reset, "cpu_idle+0x4"]);
+        assert!(waits.is_inside("rtas_call"));
     }
 }

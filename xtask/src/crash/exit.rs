@@ -43,6 +43,14 @@ fn wanted(outcome: Outcome) -> &'static [&'static str] {
     }
 }
 
+/// The outcome that these events are of, all of them.
+pub fn came(events: &[String]) -> Option<Outcome> {
+    let outcomes = [Outcome::Dump, Outcome::Reset, Outcome::OsTerm];
+    outcomes
+        .into_iter()
+        .find(|outcome| wanted(*outcome) == events)
+}
+
 /// What is wrong with the events of a machine that ended.
 pub fn failures(outcome: Outcome, events: &[String]) -> Vec<String> {
     let wanted = wanted(outcome);
@@ -102,6 +110,8 @@ mod tests {
                 let good = failures(*outcome, events).is_empty();
                 assert_eq!(good, outcome == other, "{outcome} with {events:?}");
             }
+            let (_, own) = ends.iter().find(|(other, _)| other == outcome).unwrap();
+            assert_eq!(came(own), Some(*outcome));
             assert_eq!(failures(*outcome, &[]).len(), 1, "{outcome} without events");
         }
     }

@@ -5,29 +5,42 @@
 //! /proc/vmcore (fs/proc/vmcore.c:merge_note_headers_elf64). One that never answered the crash NMI
 //! leaves none.
 
+use crate::gdb::power::AllRegisters;
 use anyhow::{Context, Result, bail};
 use object::Endianness;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 
 /// `struct elf_prstatus` of 64-bit powerpc (include/linux/elfcore.h): bytes of the whole, and the
-/// offsets of `pr_pid` and of `pr_reg`, whose first 32 words are the general registers and the next
-/// one the instruction pointer.
+/// offsets of `pr_pid` and of `pr_reg`.
 const PRSTATUS_BYTES: usize = 504;
 const PID: usize = 32;
 const REGISTERS: usize = 112;
-const STACK_POINTER: usize = REGISTERS + 8;
-const INSTRUCTION_POINTER: usize = REGISTERS + 32 * 8;
+/// Double words of `pr_reg` (arch/powerpc/include/uapi/asm/ptrace.h: `struct pt_regs`, and `PT_NIP`
+/// and those after it for their places): the 32 general registers are the first ones.
+const GENERAL: usize = 32;
+const INSTRUCTION: usize = 32;
+const MACHINE_STATE: usize = 33;
+const COUNT: usize = 35;
+const LINK: usize = 36;
+const EXCEPTION: usize = 37;
+const CONDITION: usize = 38;
 
 /// What one processor saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Processor {
     /// The process that was running there; 0 is the idle one.
     pub process: u32,
-    /// The address of the instruction it was at.
-    pub instruction: u64,
+    /// Its registers.
+    pub registers: AllRegisters,
+}
+
+impl Processor {
     /// Register 1, the stack pointer: no two processors share it.
-    pub stack: u64,
+    fn stack(&self) -> u64 {
+        let [_, stack, ..] = self.registers.general;
+        stack
+    }
 }
 
 /// What the notes say.
@@ -75,8 +88,8 @@ impl Notes {
     }
 
     /// What is wrong with the notes of a crash in which `answered` processors stopped for the crash
-    /// and process `panicking` panicked.
-    pub fn failures(&self, answered: u64, panicking: u64) -> Vec<String> {
+    /// and process `panicking` panicked, if one did.
+    pub fn failures(&self, answered: u64, panicking: Option<u64>) -> Vec<String> {
         let mut failures = Vec::new();
         if self.processors.len() as u64 != answered {
             failures.push(format!(
@@ -86,24 +99,20 @@ impl Notes {
         }
         for (index, one) in self.processors.iter().enumerate() {
             // Process 0 runs on several; a stack belongs to one.
-            if self
-                .processors
-                .iter()
-                .skip(index + 1)
-                .any(|other| other.stack == one.stack)
-            {
-                failures.push(format!(
-                    "two notes hold the same stack pointer {:#x}",
-                    one.stack
-                ));
+            let stack = one.stack();
+            let mut others = self.processors.iter().skip(index + 1);
+            if others.any(|other| other.stack() == stack) {
+                failures.push(format!("two notes hold the same stack pointer {stack:#x}"));
             }
-            if one.instruction == 0 {
+            if one.registers.instruction == 0 {
                 failures.push(format!("note {index} holds no instruction address"));
             }
         }
-        let panicked = |one: &&Processor| u64::from(one.process) == panicking;
-        if self.processors.iter().filter(panicked).count() != 1 {
-            failures.push(format!("not one note of the panicking process {panicking}"));
+        if let Some(panicking) = panicking {
+            let panicked = |one: &&Processor| u64::from(one.process) == panicking;
+            if self.processors.iter().filter(panicked).count() != 1 {
+                failures.push(format!("not one note of the panicking process {panicking}"));
+            }
         }
         if !self
             .vmcoreinfo
@@ -124,10 +133,22 @@ impl Processor {
                 status.len()
             );
         }
+        let register = |place: usize| number(status, REGISTERS + place * 8, 8, endian);
+        let mut general = [0; GENERAL];
+        for (place, value) in general.iter_mut().enumerate() {
+            *value = register(place)?;
+        }
         Ok(Self {
             process: u32::try_from(number(status, PID, 4, endian)?)?,
-            instruction: number(status, INSTRUCTION_POINTER, 8, endian)?,
-            stack: number(status, STACK_POINTER, 8, endian)?,
+            registers: AllRegisters {
+                general,
+                instruction: register(INSTRUCTION)?,
+                machine_state: register(MACHINE_STATE)?,
+                condition: register(CONDITION)?,
+                link: register(LINK)?,
+                count: register(COUNT)?,
+                exception: register(EXCEPTION)?,
+            },
         })
     }
 }
@@ -163,9 +184,10 @@ mod tests {
         for (process, stack) in processors {
             let mut status = vec![0; PRSTATUS_BYTES];
             status[PID..PID + 4].copy_from_slice(&process.to_le_bytes());
-            status[STACK_POINTER..STACK_POINTER + 8].copy_from_slice(&stack.to_le_bytes());
-            status[INSTRUCTION_POINTER..INSTRUCTION_POINTER + 8]
-                .copy_from_slice(&0xc000_0000_0000_1000_u64.to_le_bytes());
+            let registers = &mut status[REGISTERS..];
+            registers[8..16].copy_from_slice(&stack.to_le_bytes());
+            let instruction = 0xc000_0000_0000_1000_u64;
+            registers[INSTRUCTION * 8..][..8].copy_from_slice(&instruction.to_le_bytes());
             note(b"CORE\0", 1, &status);
         }
         note(b"VMCOREINFO\0", 0, b"OSRELEASE=6.1.0\nPAGESIZE=65536\n");
@@ -195,17 +217,17 @@ mod tests {
         let notes = Notes::read(&dump(&[(0, 0x1000), (1, 0x2000), (0, 0x3000)])).unwrap();
         assert_eq!(notes.processors.len(), 3);
         assert_eq!(notes.processors[1].process, 1);
-        assert_eq!(notes.processors[2].stack, 0x3000);
-        assert_eq!(notes.failures(3, 1), Vec::<String>::new());
+        assert_eq!(notes.processors[2].stack(), 0x3000);
+        assert_eq!(notes.failures(3, Some(1)), Vec::<String>::new());
     }
 
     #[test]
     fn a_missing_note_a_shared_stack_and_a_missing_panic_are_failures() {
         let notes = Notes::read(&dump(&[(0, 0x1000), (1, 0x2000)])).unwrap();
-        assert!(notes.failures(3, 1)[0].contains("2 NT_PRSTATUS notes for 3"));
-        assert!(notes.failures(2, 7)[0].contains("panicking process 7"));
+        assert!(notes.failures(3, Some(1))[0].contains("2 NT_PRSTATUS notes for 3"));
+        assert!(notes.failures(2, Some(7))[0].contains("panicking process 7"));
         let shared = Notes::read(&dump(&[(0, 0x1000), (1, 0x1000)])).unwrap();
-        assert!(shared.failures(2, 1)[0].contains("same stack pointer"));
+        assert!(shared.failures(2, Some(1))[0].contains("same stack pointer"));
     }
 
     #[test]

@@ -1,40 +1,134 @@
-//! The results of crash runs: a table or lines of JSON on standard output, and a JUnit file.
+//! The results of crash runs, for people; [`crate::report`] has the forms for machines.
 
 use super::backtrace::Backtrace;
 use super::run::Run;
+use super::subject::Subject;
 use crate::cli::ReportArgs;
-use anyhow::{Context, Result};
+use crate::report::{self, Count, Tested, Verdict};
+use anyhow::Result;
 use comfy_table::presets;
 use comfy_table::{CellAlignment, Table};
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use std::fs::File;
+use serde::Serialize;
 use std::time::Duration;
 
-/// Prints `runs` and writes the JUnit file, as the command line asks. `subject` names what was
-/// tested: firmware, kernel and QEMU.
-pub fn write(arguments: &ReportArgs, subject: &str, runs: &[Run]) -> Result<()> {
-    if arguments.json {
-        for run in runs {
-            println!("{}", serde_json::to_string(run)?);
-        }
+/// A run as one test among others.
+pub fn tested(run: &Run) -> Tested {
+    let mut lines = run.failures.clone();
+    lines.extend(run.findings.iter().cloned());
+    lines.extend(run.backtraces.iter().map(Backtrace::line));
+    let verdict = if run.passed() {
+        lines.insert(0, format!("{}, as expected", run.came));
+        Verdict::Passed(lines.join("\n"))
     } else {
-        println!("{}", table(runs));
-        let passed = runs.iter().filter(|run| run.passed()).count();
-        println!("{subject}: {passed} passed, {} failed", runs.len() - passed);
+        lines.extend(run.console.iter().map(|line| format!("| {line}")));
+        lines.push(format!("log: {}", run.log));
+        Verdict::Failed(lines.join("\n"))
+    };
+    Tested {
+        name: format!("crash/{}", run.name()),
+        verdict,
+        duration: Duration::from_secs_f64(run.seconds.max(0.0)),
     }
-    if let Some(path) = &arguments.junit {
-        let file =
-            File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        junit(subject, runs).serialize(file)?;
-    }
-    Ok(())
 }
 
-fn table(runs: &[Run]) -> Table {
+/// Prints what came of all `runs` and writes the JUnit file, as the command line asks.
+pub fn write(arguments: &ReportArgs, runs: &[Run]) -> Result<()> {
+    let tests: Vec<Tested> = runs.iter().map(tested).collect();
+    if !arguments.json {
+        println!("\n{}\n", table(&series(runs)));
+        println!("{}", Count::of(&tests).line());
+    }
+    report::write_junit(arguments, &tests)
+}
+
+/// The runs of one scenario on one subject.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Series {
+    /// The scenario.
+    pub scenario: &'static str,
+    /// What it was run on.
+    pub subject: Subject,
+    /// What was expected.
+    pub expected: String,
+    /// Number of runs.
+    pub runs: usize,
+    /// Those that passed.
+    pub passed: usize,
+    /// NT_PRSTATUS notes of the last one.
+    pub notes: usize,
+    /// Seconds from the crash to the kdump kernel: the fastest run, the median, the slowest.
+    pub crash_seconds: Option<[f64; 3]>,
+    /// Seconds of a whole run, the median.
+    pub seconds: f64,
+    /// The last point of the last run.
+    pub last: &'static str,
+}
+
+/// The series of `runs`, in order.
+pub fn series(runs: &[Run]) -> Vec<Series> {
+    let mut all: Vec<Series> = Vec::new();
+    for run in runs {
+        let same = |one: &Run| one.scenario == run.scenario && one.subject == run.subject;
+        if all
+            .iter()
+            .any(|one| one.scenario == run.scenario && one.subject == run.subject)
+        {
+            continue;
+        }
+        let own: Vec<&Run> = runs.iter().filter(|one| same(one)).collect();
+        let last = own.last().copied().unwrap_or(run);
+        let to_kdump = own.iter().filter_map(|one| one.crash_seconds).collect();
+        let whole = own.iter().map(|one| one.seconds).collect();
+        all.push(Series {
+            scenario: run.scenario,
+            subject: run.subject.clone(),
+            expected: run.expected.clone(),
+            runs: own.len(),
+            passed: own.iter().filter(|one| one.passed()).count(),
+            notes: last.notes,
+            crash_seconds: spread(to_kdump),
+            seconds: spread(whole).map_or(0.0, |[_, median, _]| median),
+            last: last.last,
+        });
+    }
+    all
+}
+
+/// The least, the median and the greatest.
+fn spread(mut values: Vec<f64>) -> Option<[f64; 3]> {
+    values.sort_by(f64::total_cmp);
+    let median = values.get(values.len() / 2)?;
+    Some([*values.first()?, *median, *values.last()?])
+}
+
+impl Series {
+    /// Whether every run passed, or how many did.
+    pub fn result(&self) -> String {
+        match (self.runs, self.passed) {
+            (1, 1) => "passed".to_owned(),
+            (1, _) => "FAILED".to_owned(),
+            (runs, passed) => format!("{passed} of {runs}"),
+        }
+    }
+
+    /// Seconds to the kdump kernel, in words.
+    pub fn to_kdump(&self) -> String {
+        match (self.crash_seconds, self.runs) {
+            (None, _) => "-".to_owned(),
+            (Some([_, median, _]), 1) => format!("{median:.1}"),
+            (Some([least, median, greatest]), _) => {
+                format!("{median:.1} ({least:.1} to {greatest:.1})")
+            }
+        }
+    }
+}
+
+fn table(series: &[Series]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
     table.set_header([
         "scenario",
+        "on",
         "expected",
         "result",
         "notes",
@@ -42,48 +136,24 @@ fn table(runs: &[Run]) -> Table {
         "seconds",
         "last point",
     ]);
-    for run in runs {
+    for one in series {
         table.add_row([
-            run.scenario.to_owned(),
-            run.expected.clone(),
-            if run.passed() { "passed" } else { "FAILED" }.to_owned(),
-            run.notes.to_string(),
-            run.crash_seconds
-                .map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}")),
-            format!("{:.1}", run.seconds),
-            run.last.to_owned(),
+            one.scenario.to_owned(),
+            one.subject.to_string(),
+            one.expected.clone(),
+            one.result(),
+            one.notes.to_string(),
+            one.to_kdump(),
+            format!("{:.1}", one.seconds),
+            one.last.to_owned(),
         ]);
     }
-    for index in 3..6 {
+    for index in 4..7 {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     table
-}
-
-fn junit(subject: &str, runs: &[Run]) -> Report {
-    let mut suite = TestSuite::new(format!("qemu-crash {subject}"));
-    for run in runs {
-        let status = if run.passed() {
-            TestCaseStatus::success()
-        } else {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(run.failures.join("; "));
-            status.set_description(run.console.join("\n"));
-            status
-        };
-        let mut case = TestCase::new(run.scenario, status);
-        if !run.backtraces.is_empty() {
-            let lines: Vec<String> = run.backtraces.iter().map(Backtrace::line).collect();
-            case.set_system_out(lines.join("\n"));
-        }
-        case.set_time(Duration::from_secs_f64(run.seconds.max(0.0)));
-        suite.add_test_case(case);
-    }
-    let mut report = Report::new("oxrtas");
-    report.add_test_suite(suite);
-    report
 }
 
 #[cfg(test)]
@@ -92,34 +162,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_junit_file_says_where_the_processors_of_a_hang_were() {
+    fn a_hang_says_where_the_processors_were() {
         let mut hung = run(Vec::new());
         hung.backtraces = vec![Backtrace {
             processor: 3,
             frames: vec!["lock_rtas+0xa8".to_owned(), "rtas_call+0x110".to_owned()],
         }];
-        let junit = junit("slof", &[hung]).to_string().unwrap();
-        let line = "processor 3: lock_rtas+0xa8 &lt; rtas_call+0x110";
-        assert!(junit.contains(line), "{junit}");
+        let Verdict::Passed(detail) = tested(&hung).verdict else {
+            panic!("it is what was expected");
+        };
+        let line = "processor 3: lock_rtas+0xa8 < rtas_call+0x110";
+        assert!(detail.contains(line), "{detail}");
     }
 
     #[test]
-    fn a_failure_is_in_every_form_of_the_report() {
-        let runs = [run(Vec::new()), run(vec!["no dump".to_owned()])];
-        let table = table(&runs).to_string();
-        assert_eq!(
-            (
-                table.matches("passed").count(),
-                table.matches("FAILED").count()
-            ),
-            (1, 1)
-        );
-        let junit = junit("slof", &runs).to_string().unwrap();
+    fn a_failure_shows_the_console_and_the_log() {
+        let failed = tested(&run(vec!["no dump".to_owned()]));
+        let Verdict::Failed(detail) = &failed.verdict else {
+            panic!("it failed");
+        };
+        for line in ["no dump", "| <0> & last line", "log: run.log"] {
+            assert!(detail.contains(line), "{detail}");
+        }
+        assert_eq!(failed.name, "crash/sysrq-c/test slof 6.1 7.2 power9");
+    }
+
+    #[test]
+    fn repetitions_are_one_row_with_the_count_of_passes_and_the_spread() {
+        let mut runs = vec![run(Vec::new()), run(vec!["no".to_owned()]), run(Vec::new())];
+        for (run, seconds) in runs.iter_mut().zip([3.0, 1.0, 2.0]) {
+            run.crash_seconds = Some(seconds);
+        }
+        let mut other = run(Vec::new());
+        other.subject.firmware = "vof".to_owned();
+        runs.push(other);
+        let series = series(&runs);
+        assert_eq!(series.len(), 2);
+        assert_eq!((series[0].runs, series[0].passed), (3, 2));
+        assert_eq!(series[0].to_kdump(), "2.0 (1.0 to 3.0)");
+        let table = table(&series).to_string();
         assert!(
-            junit.contains("failures=\"1\"") && junit.contains("no dump"),
-            "{junit}"
+            table.contains("2 of 3") && table.contains("passed"),
+            "{table}"
         );
-        let json = serde_json::to_string(&runs[1]).unwrap();
-        assert!(json.contains(r#""failures":["no dump"]"#), "{json}");
+        assert!(!table.contains("FAILED"), "{table}");
     }
 }

@@ -6,9 +6,11 @@ use super::exit;
 use super::hold::{self, Observed, Verdict};
 use super::log::CrashLog;
 use super::notes::Notes;
-use super::scenario::{Fate, Hold, Outcome, Scenario};
+use super::scenario::{Fate, Outcome, Scenario};
+use super::subject::Subject;
 use super::symbols::Symbols;
 use super::timeline::{Point, Timeline};
+use super::victims;
 use crate::gdb::Gdb;
 use crate::guest::{Expectation, Mode, Transcript};
 use crate::qemu::{Machine, Seen, Session};
@@ -23,10 +25,18 @@ pub struct Run {
     pub scenario: &'static str,
     /// The scenario's description.
     pub description: &'static str,
+    /// What it was run on.
+    pub subject: Subject,
+    /// Which of several repetitions, from 1 on; 0 if it is the only one.
+    pub repetition: u32,
     /// What was to come of it.
     pub expected: String,
+    /// What came.
+    pub came: String,
     /// What is wrong; nothing if the run passed.
     pub failures: Vec<String>,
+    /// What was found out about the processors that were held.
+    pub findings: Vec<String>,
     /// The points that it reached.
     pub timeline: Vec<Point>,
     /// The last point that it reached.
@@ -50,6 +60,14 @@ pub struct Run {
 }
 
 impl Run {
+    /// The scenario, what it was run on, and the repetition.
+    pub fn name(&self) -> String {
+        match self.repetition {
+            0 => format!("{} {}", self.scenario, self.subject),
+            number => format!("{} {} #{number}", self.scenario, self.subject),
+        }
+    }
+
     /// Whether what was expected has come.
     pub fn passed(&self) -> bool {
         self.failures.is_empty()
@@ -59,15 +77,18 @@ impl Run {
 /// Lines of the console that a failed run shows.
 const CONSOLE_LINES: usize = 30;
 
-/// Runs `scenario` on `machine`, which [`super::machine`] made for it. `symbols` are those of its
+/// Runs `scenario` on `machine`, which is made for it out of `subject`. `symbols` are those of its
 /// kernel.
 pub fn run(
     scenario: &Scenario,
+    subject: &Subject,
+    repetition: u32,
     machine: &Machine,
     symbols: &Symbols,
-    name: &str,
-    expected: Outcome,
 ) -> Result<Run> {
+    let expected = subject.expected(scenario);
+    let name = format!("crash-{}-{subject}-{repetition}", scenario.name);
+    let name = name.as_str();
     let limit = Duration::from_secs(scenario.limit_seconds);
     let mut failures = Vec::new();
     // What a processor that is held is held by, to the end of the run.
@@ -81,9 +102,16 @@ pub fn run(
         }
         Some(hold) => {
             let (mut session, mut stub) = start_with_gdb(machine, name, limit)?;
-            let control = session.qmp()?;
-            let crash = scenario.crash;
-            match hold::Crash::new(&mut session, &mut stub, symbols, hold, crash).run() {
+            let mut control = session.qmp()?;
+            let run = hold::Run::new(
+                &mut session,
+                &mut stub,
+                &mut control,
+                symbols,
+                scenario.crash,
+                hold,
+            );
+            match run.complete() {
                 Ok(seen) => observed = Some(seen),
                 Err(error) => failures.push(format!("{error:#}")),
             }
@@ -118,17 +146,16 @@ pub fn run(
         timeline.mark(name, at);
     }
     let seconds = session.elapsed().as_secs_f64();
-    let mut notes = 0;
-    let mut panic = None;
+    let mut dumped = Dump::default();
+    let came = match observed.as_ref().map(|seen| seen.verdict) {
+        Some(Verdict::Lock(_)) => Some(Outcome::Hang),
+        _ => exit::came(&events),
+    };
     match (expected, left) {
         (Outcome::Dump, true) => {
             failures.extend(expectation(scenario).failures(&transcript));
             match dump(scenario, &transcript, observed.as_ref()) {
-                Ok(dump) => {
-                    notes = dump.notes;
-                    panic = dump.panic;
-                    failures.extend(dump.failures);
-                }
+                Ok(found) => dumped = found,
                 Err(error) => failures.push(error),
             }
         }
@@ -141,6 +168,12 @@ pub fn run(
     if left && expected != Outcome::Hang {
         failures.extend(exit::failures(expected, &events));
     }
+    failures.append(&mut dumped.failures);
+    let second = transcript
+        .phases
+        .iter()
+        .any(|one| one.name == "second-kernel");
+    failures.extend(subject.failures(&transcript, second));
     let shown = match failures.len() {
         0 => 0,
         _ => CONSOLE_LINES,
@@ -153,14 +186,18 @@ pub fn run(
     Ok(Run {
         scenario: scenario.name,
         description: scenario.description,
+        subject: subject.clone(),
+        repetition,
         expected: expected.to_string(),
+        came: came.map_or_else(|| "nothing known".to_owned(), |came| came.to_string()),
         failures,
+        findings: dumped.findings,
         last: timeline.last(),
         crash_seconds: timeline.between("crash", "kdump kernel"),
         timeline: timeline.points().to_vec(),
         seconds,
-        notes,
-        panic,
+        notes: dumped.notes,
+        panic: dumped.panic,
         events,
         backtraces: observed.map(|seen| seen.backtraces).unwrap_or_default(),
         console,
@@ -199,8 +236,12 @@ fn hang(
         failures.push("there was no kdump kernel to go to".to_owned());
     }
     match (&observed.verdict, expected) {
-        (Verdict::Lock, Outcome::Hang) => (),
-        (Verdict::Lock, _) => failures.push("it hangs in rtas_call".to_owned()),
+        (Verdict::Lock(_), Outcome::Hang) => (),
+        (Verdict::Lock(processor), _) => {
+            failures.push(format!(
+                "it hangs: processor {processor} waits in rtas_call"
+            ));
+        }
         _ => failures.push("it hangs, and not in rtas_call".to_owned()),
     }
     failures
@@ -218,9 +259,11 @@ fn expectation(scenario: &Scenario) -> Expectation {
 }
 
 /// What the dump holds.
+#[derive(Default)]
 struct Dump {
     notes: usize,
     panic: Option<String>,
+    findings: Vec<String>,
     failures: Vec<String>,
 }
 
@@ -233,10 +276,11 @@ fn dump(
     let text = String::from_utf8_lossy(transcript.file("dmesg-tail")?);
     let log = CrashLog::read(&text);
     let mut failures = Vec::new();
-    match &log.panic {
-        Some(line) if line.contains(scenario.crash.reason()) => (),
-        Some(line) => failures.push(format!("an unexpected panic: {line}")),
-        None => failures.push("no panic in the log of the dead kernel".to_owned()),
+    match (&log.panic, scenario.crash.reason()) {
+        (Some(line), Some(reason)) if line.contains(reason) => (),
+        (Some(line), _) => failures.push(format!("an unexpected panic: {line}")),
+        (None, Some(_)) => failures.push("no panic in the log of the dead kernel".to_owned()),
+        (None, None) => (),
     }
     let online = transcript
         .number("cpus.count")
@@ -244,40 +288,44 @@ fn dump(
     let answered = online
         .checked_sub(log.silent)
         .ok_or("more processors were silent than online")?;
-    let fate = scenario.hold.map(|hold: Hold| hold.fate);
-    let silent = u64::from(fate == Some(Fate::Gone));
+    let gone = scenario.hold.filter(|hold| hold.fate == Fate::Gone);
+    let silent = gone.map_or(0, |hold| hold.processors.len() as u64);
     if log.silent != silent {
         failures.push(format!(
             "{} processors did not answer the crash NMI, expected {silent}",
             log.silent
         ));
     }
-    let panicking = transcript
-        .number("panicking-pid")
-        .ok_or("no panicking process")?;
+    let panicking = match scenario.crash.reason() {
+        Some(_) => {
+            let number = transcript.number("panicking-pid");
+            Some(number.ok_or("no panicking process")?)
+        }
+        None => None,
+    };
     let notes = Notes::read(transcript.file("vmcore-head")?)
         .map_err(|error| format!("the head of the dump: {error:#}"))?;
     failures.extend(notes.failures(answered, panicking));
-    if let Some(observed) = observed {
-        let at = observed.held_at;
-        let noted = notes.processors.iter().any(|one| one.instruction == at);
-        if noted != (fate == Some(Fate::Frozen)) {
-            let word = if noted { "a" } else { "no" };
-            failures.push(format!(
-                "{word} note is at {at:#x}, where the victim was held"
-            ));
+    let mut findings = Vec::new();
+    if let (Some(observed), Some(hold)) = (observed, scenario.hold) {
+        for victim in &observed.victims {
+            match victims::compare(victim, hold.fate, &notes) {
+                Ok(found) => findings.push(found),
+                Err(error) => failures.push(error),
+            }
         }
     }
     Ok(Dump {
         notes: notes.processors.len(),
         panic: log.panic,
+        findings,
         failures,
     })
 }
 
 #[cfg(test)]
 pub mod tests {
-    use super::super::scenario::ALL;
+    use super::super::catalogue::ALL;
     use super::*;
 
     /// A run of 20 s with these failures.
@@ -285,7 +333,16 @@ pub mod tests {
         Run {
             scenario: "sysrq-c/test",
             description: "a test",
+            subject: Subject {
+                firmware: "slof".to_owned(),
+                kernel: "6.1".to_owned(),
+                qemu: "7.2".to_owned(),
+                cpu: "power9".to_owned(),
+            },
+            repetition: 0,
             expected: "a dump".to_owned(),
+            came: "a dump".to_owned(),
+            findings: Vec::new(),
             failures,
             timeline: vec![Point {
                 name: "crash",

@@ -1,4 +1,4 @@
-//! The crash scenarios: data, so that one more is one more entry.
+//! What a crash scenario is made of. All of them are in [`super::catalogue`].
 
 use crate::cli::IcMode;
 use std::fmt;
@@ -12,6 +12,9 @@ pub enum Crash {
     NoKdump,
     /// `echo b`: the emergency reboot, without a panic.
     SysrqB,
+    /// A system reset of every processor by the host, as the monitor's `nmi` gives it: Linux goes to
+    /// its kdump kernel from the handler, without a panic, on whichever processor is first.
+    Nmi,
 }
 
 impl Crash {
@@ -21,24 +24,63 @@ impl Crash {
             Self::SysrqC => "sysrq-c",
             Self::NoKdump => "no-kdump",
             Self::SysrqB => "sysrq-b",
+            Self::Nmi => "host",
         }
     }
 
     /// Whether the guest loads a kdump kernel before.
     pub fn wants_kdump(self) -> bool {
-        self == Self::SysrqC
+        matches!(self, Self::SysrqC | Self::Nmi)
     }
 
-    /// What the panic line of the dead kernel has to contain.
-    pub fn reason(self) -> &'static str {
-        "sysrq triggered crash"
-    }
-
-    /// The function of the kernel that the crashing processor passes, before it calls RTAS.
-    pub fn function(self) -> &'static str {
+    /// The function of the kernel that the crashing processor passes, before it calls RTAS; nothing
+    /// where the host crashes it.
+    pub fn function(self) -> Option<&'static str> {
         match self {
-            Self::SysrqC | Self::NoKdump => "panic",
-            Self::SysrqB => "machine_restart",
+            Self::SysrqC | Self::NoKdump => Some("panic"),
+            Self::SysrqB => Some("machine_restart"),
+            Self::Nmi => None,
+        }
+    }
+
+    /// What the panic line of the dead kernel has to contain; nothing where none is printed.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::SysrqC | Self::NoKdump => Some("sysrq triggered crash"),
+            Self::SysrqB | Self::Nmi => None,
+        }
+    }
+}
+
+/// What the processors that are to be held do until then, in a loop: the guest's `oxrtas.work=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// They read the clock: get-time-of-day, under the kernel's RTAS lock.
+    Clock,
+    /// They open and close a second console, whose interrupt is unmasked, given to a processor, and
+    /// masked each time: all four interrupt calls, under the kernel's RTAS lock.
+    Console,
+}
+
+impl Work {
+    /// The value of `oxrtas.work=`.
+    pub fn parameter(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Console => "console",
+        }
+    }
+
+    /// QEMU's arguments for what the work needs.
+    pub fn devices(self) -> &'static [&'static str] {
+        match self {
+            Self::Clock => &[],
+            Self::Console => &[
+                "-chardev",
+                "null,id=second",
+                "-device",
+                "spapr-vty,chardev=second",
+            ],
         }
     }
 }
@@ -46,8 +88,10 @@ impl Crash {
 /// Where a processor is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// At the hypercall instruction inside get-time-of-day: the kernel's RTAS lock is taken.
-    GetTimeOfDay,
+    /// Inside an RTAS call of this name: at the instruction that asks the hypervisor, which for the
+    /// interrupt calls is between their commit and its effect, or halfway through a call that does
+    /// not ask.
+    Inside(&'static str),
     /// At the first instruction of the kernel's rtas_call: the lock is not taken yet.
     Outside,
 }
@@ -62,15 +106,27 @@ pub enum Fate {
     Gone,
 }
 
-/// A processor that is held while another one panics.
+/// Processors that are held while another one panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// Which, as Linux counts. It reads the clock through RTAS in a loop until then.
-    pub processor: u32,
+    /// Which, as Linux counts.
+    pub processors: &'static [u32],
+    /// What they do until then.
+    pub work: Work,
     /// Where.
     pub place: Place,
     /// And then.
     pub fate: Fate,
+}
+
+impl Hold {
+    /// The same, held outside RTAS: shows that holding as such does no harm.
+    pub fn control(self) -> Self {
+        Self {
+            place: Place::Outside,
+            ..self
+        }
+    }
 }
 
 /// What has to come of a crash.
@@ -78,7 +134,7 @@ pub struct Hold {
 pub enum Outcome {
     /// The kdump kernel finds a whole dump.
     Dump,
-    /// The panicking processor waits for the kernel's RTAS lock for ever.
+    /// The crashing processor waits for the kernel's RTAS lock for ever.
     Hang,
     /// The machine is reset, and there is no dump.
     Reset,
@@ -97,53 +153,48 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What has to come of a scenario on each firmware.
+/// How a crashing kernel calls RTAS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Regime {
+    /// Under its lock: Debian's kernels on any firmware, and patched ones where the firmware does
+    /// not list what the crash calls.
+    Locking,
+    /// Without: a patched kernel on firmware that lists it.
+    Lockless,
+}
+
+/// What has to come of a scenario. The lock is the kernel's: which firmware does not list its
+/// functions makes no difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// On oxrtas, and on any image that is named by its file.
-    pub oxrtas: Outcome,
-    /// On SLOF.
-    pub slof: Outcome,
-    /// On VOF.
-    pub vof: Outcome,
+    /// Where the kernel takes its lock.
+    pub locking: Outcome,
+    /// Where it does not.
+    pub lockless: Outcome,
 }
 
 impl Expected {
-    /// The same on every firmware.
-    const DUMP: Self = Self {
-        oxrtas: Outcome::Dump,
-        slof: Outcome::Dump,
-        vof: Outcome::Dump,
-    };
+    /// The same, whether the kernel takes its lock or not.
+    pub const fn always(outcome: Outcome) -> Self {
+        Self {
+            locking: outcome,
+            lockless: outcome,
+        }
+    }
 
-    /// The same on every firmware: the lock is the kernel's, so a kernel that asks nobody for it
-    /// hangs on all of them.
-    const HANG: Self = Self {
-        oxrtas: Outcome::Hang,
-        slof: Outcome::Hang,
-        vof: Outcome::Hang,
-    };
+    /// A dead processor owns the lock: `outcome` is for those who do without it.
+    pub const fn without_lock(outcome: Outcome) -> Self {
+        Self {
+            locking: Outcome::Hang,
+            lockless: outcome,
+        }
+    }
 
-    /// The same on every firmware.
-    const RESET: Self = Self {
-        oxrtas: Outcome::Reset,
-        slof: Outcome::Reset,
-        vof: Outcome::Reset,
-    };
-
-    /// The same on every firmware.
-    const OS_TERM: Self = Self {
-        oxrtas: Outcome::OsTerm,
-        slof: Outcome::OsTerm,
-        vof: Outcome::OsTerm,
-    };
-
-    /// On the firmware that the command line calls `name`.
-    pub fn on(self, name: &str) -> Outcome {
-        match name {
-            "slof" => self.slof,
-            "vof" => self.vof,
-            _ => self.oxrtas,
+    /// In one of the regimes.
+    pub fn under(self, regime: Regime) -> Outcome {
+        match regime {
+            Regime::Locking => self.locking,
+            Regime::Lockless => self.lockless,
         }
     }
 }
@@ -167,236 +218,36 @@ pub struct Scenario {
     pub crashkernel: &'static str,
     /// More words for the first kernel.
     pub append: &'static str,
-    /// The processor that is held over gdb, if one is.
+    /// The processors that are held over gdb, if some are.
     pub hold: Option<Hold>,
+    /// The RTAS functions that the crash calls: where they are listed as crash-safe, a patched
+    /// kernel takes no lock.
+    pub calls: &'static [&'static str],
     /// What has to come of it.
     pub expected: Expected,
     /// Seconds that it may take.
     pub limit_seconds: u64,
 }
 
-const PLAIN: Scenario = Scenario {
-    name: "",
-    description: "",
-    crash: Crash::SysrqC,
-    ic_mode: IcMode::Xics,
-    processors: 4,
-    memory: "2G",
-    crashkernel: "256M",
-    append: "",
-    hold: None,
-    expected: Expected::DUMP,
-    limit_seconds: 300,
-};
-
-/// All scenarios. Seconds measured on QEMU 7.2 with SLOF, two host cores, alone: 13 for one
-/// processor, 18 to 21 for four, 50 for sixteen: the fourteen stopped ones spin, and share the two
-/// cores with the kdump kernel.
-pub const ALL: &[Scenario] = &[
-    Scenario {
-        name: "sysrq-c/xics-1-512M",
-        description: "one processor on the smallest machine, XICS",
-        processors: 1,
-        memory: "512M",
-        crashkernel: "128M",
-        ..PLAIN
-    },
-    Scenario {
-        name: "sysrq-c/xics-4-2G",
-        description: "the crash path masks every source through RTAS, XICS",
-        ..PLAIN
-    },
-    Scenario {
-        name: "sysrq-c/xics-16-2G",
-        description: "sixteen processors answer the crash NMI, XICS",
-        processors: 16,
-        limit_seconds: 600,
-        ..PLAIN
-    },
-    Scenario {
-        name: "sysrq-c/dual-1-2G",
-        description: "one processor, XIVE chosen at CAS",
-        ic_mode: IcMode::Dual,
-        processors: 1,
-        ..PLAIN
-    },
-    Scenario {
-        name: "sysrq-c/dual-4-512M",
-        description: "four processors on the smallest machine, XIVE chosen at CAS",
-        ic_mode: IcMode::Dual,
-        memory: "512M",
-        crashkernel: "128M",
-        ..PLAIN
-    },
-    Scenario {
-        name: "sysrq-c/xive-4-2G",
-        description: "a machine without the four interrupt calls, XIVE",
-        ic_mode: IcMode::Xive,
-        ..PLAIN
-    },
-    Scenario {
-        name: "frozen/xics-4-2G",
-        description: "a processor dies inside get-time-of-day and answers the crash",
-        hold: Some(held(Place::GetTimeOfDay, Fate::Frozen)),
-        expected: Expected::HANG,
-        ..PLAIN
-    },
-    Scenario {
-        name: "frozen-control/xics-4-2G",
-        description: "the same processor, held outside RTAS: shows that holding does no harm",
-        hold: Some(held(Place::Outside, Fate::Frozen)),
-        ..PLAIN
-    },
-    Scenario {
-        name: "gone/xics-4-2G",
-        description: "a processor dies inside get-time-of-day and never answers",
-        append: GIVE_UP,
-        limit_seconds: 600,
-        hold: Some(held(Place::GetTimeOfDay, Fate::Gone)),
-        expected: Expected::HANG,
-        ..PLAIN
-    },
-    Scenario {
-        name: "gone-control/xics-4-2G",
-        description: "the same processor, held outside RTAS for good",
-        append: GIVE_UP,
-        limit_seconds: 600,
-        hold: Some(held(Place::Outside, Fate::Gone)),
-        ..PLAIN
-    },
-    Scenario {
-        name: "os-term/xics-4-2G",
-        description: "a panic without a kdump kernel tells the host",
-        crash: Crash::NoKdump,
-        expected: Expected::OS_TERM,
-        ..PLAIN
-    },
-    Scenario {
-        name: "os-term-held/xics-4-2G",
-        description: "the same, after a processor died inside get-time-of-day",
-        crash: Crash::NoKdump,
-        hold: Some(held(Place::GetTimeOfDay, Fate::Frozen)),
-        expected: Expected::HANG,
-        ..PLAIN
-    },
-    Scenario {
-        name: "os-term-held-control/xics-4-2G",
-        description: "the same processor, held outside RTAS",
-        crash: Crash::NoKdump,
-        hold: Some(held(Place::Outside, Fate::Frozen)),
-        expected: Expected::OS_TERM,
-        ..PLAIN
-    },
-    Scenario {
-        name: "sysrq-b/xics-4-2G",
-        description: "the emergency reboot resets the machine",
-        crash: Crash::SysrqB,
-        expected: Expected::RESET,
-        ..PLAIN
-    },
-    Scenario {
-        name: "sysrq-b-held/xics-4-2G",
-        description: "the same while a processor stands inside get-time-of-day: nobody panics, so \
-                      every kernel waits for its lock",
-        crash: Crash::SysrqB,
-        hold: Some(held(Place::GetTimeOfDay, Fate::Gone)),
-        expected: Expected::HANG,
-        ..PLAIN
-    },
-    Scenario {
-        name: "sysrq-b-held-control/xics-4-2G",
-        description: "the same processor, held outside RTAS",
-        crash: Crash::SysrqB,
-        hold: Some(held(Place::Outside, Fate::Gone)),
-        expected: Expected::RESET,
-        ..PLAIN
-    },
-];
-
-/// Without it Linux waits for a processor that does not answer for ever
-/// (arch/powerpc/kexec/crash.c:crash_kexec_prepare_cpus).
-const GIVE_UP: &str = "panic=10";
-
-/// Processor 1: neither the one that boots nor the one that panics, which is 0.
-const fn held(place: Place, fate: Fate) -> Hold {
-    Hold {
-        processor: 1,
-        place,
-        fate,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_tell_the_machine_and_differ() {
-        for (index, scenario) in ALL.iter().enumerate() {
-            let Scenario {
-                ic_mode,
-                processors,
-                memory,
-                ..
-            } = scenario;
-            let machine = format!("/{}-{processors}-{memory}", ic_mode.name());
-            assert!(scenario.name.ends_with(&machine), "{}", scenario.name);
-            assert!(!scenario.description.is_empty(), "{}", scenario.name);
-            let others = ALL.iter().skip(index + 1);
-            assert!(others.clone().all(|other| other.name != scenario.name));
-        }
+impl Scenario {
+    /// Whether the result depends on what firmware lists.
+    pub fn depends_on_lists(&self) -> bool {
+        self.expected.locking != self.expected.lockless
     }
 
-    #[test]
-    fn every_scenario_that_holds_a_processor_in_rtas_has_its_control() {
-        let held = |scenario: &&Scenario| scenario.hold.is_some();
-        for scenario in ALL.iter().filter(held) {
-            let hold = scenario.hold.unwrap();
-            assert_ne!(hold.processor, 0, "{}: 0 panics", scenario.name);
-            assert!(hold.processor < scenario.processors, "{}", scenario.name);
-            // A reset asks nobody for an answer.
-            let waits = hold.fate == Fate::Frozen
-                || scenario.append.contains(GIVE_UP)
-                || scenario.crash == Crash::SysrqB;
-            assert!(waits, "{}: Linux would wait for ever", scenario.name);
-            if hold.place == Place::Outside {
-                assert_ne!(scenario.expected, Expected::HANG, "{}", scenario.name);
-                continue;
-            }
-            let place = Place::Outside;
-            let control = Some(Hold { place, ..hold });
-            let same = |other: &&Scenario| {
-                other.hold == control
-                    && other.crash == scenario.crash
-                    && (other.ic_mode, other.processors, other.memory, other.append)
-                        == (
-                            scenario.ic_mode,
-                            scenario.processors,
-                            scenario.memory,
-                            scenario.append,
-                        )
-            };
-            assert!(ALL.iter().any(|other| same(&other)), "{}", scenario.name);
-        }
-    }
-
-    #[test]
-    fn every_smp_interrupt_mode_and_memory_of_the_issue_is_there() {
-        assert!(
-            [1, 4, 16]
-                .iter()
-                .all(|count| ALL.iter().any(|s| s.processors == *count))
-        );
-        let modes = [IcMode::Xics, IcMode::Xive, IcMode::Dual];
-        assert!(
-            modes
-                .iter()
-                .all(|mode| ALL.iter().any(|s| s.ic_mode == *mode))
-        );
-        assert!(
-            ["512M", "2G"]
-                .iter()
-                .all(|size| ALL.iter().any(|s| s.memory == *size))
-        );
+    /// Whether `other` is this one with its processors held outside RTAS.
+    pub fn is_controlled_by(&self, other: &Self) -> bool {
+        let machine = |scenario: &Self| {
+            (
+                scenario.crash,
+                scenario.ic_mode,
+                scenario.processors,
+                scenario.memory,
+                scenario.append,
+            )
+        };
+        self.hold != other.hold
+            && self.hold.map(Hold::control) == other.hold
+            && machine(self) == machine(other)
     }
 }

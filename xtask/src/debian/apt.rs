@@ -1,7 +1,7 @@
 //! A private apt: its own lists, state and downloads for a foreign architecture, and nothing of it
 //! installed. The system's proxy settings are kept, its hooks are not.
 
-use super::sources::{self, Archive};
+use super::sources::{self, Suites};
 use crate::process;
 use crate::progress::Step;
 use anyhow::{Context, Result, bail};
@@ -48,19 +48,20 @@ pub struct Apt {
 impl Apt {
     /// Opens it, writing its configuration, and fetches the lists if there are none or `refresh`
     /// asks for it.
-    pub fn open(directory: &Path, refresh: bool) -> Result<Self> {
+    pub fn open(directory: &Path, suites: Suites, refresh: bool) -> Result<Self> {
         let archive = sources::archive(Path::new("/etc/apt"))?;
         for part in ["state/lists/partial", "cache/archives/partial", "empty"] {
             fs::create_dir_all(directory.join(part)).context("cannot make the apt directory")?;
         }
         fs::write(directory.join("status"), "")?;
-        fs::write(directory.join("sources.list"), archive.source_list())?;
+        // What the lists depend on beside time: the archive that they come from.
+        let wanted = archive.source_list(suites);
+        fs::write(directory.join("sources.list"), &wanted)?;
         let apt = Self {
             directory: directory.to_owned(),
         };
         apt.write_configuration()?;
         let stamp = directory.join("updated");
-        let wanted = archive_stamp(&archive);
         let current = fs::read_to_string(&stamp).is_ok_and(|seen| seen == wanted);
         if refresh || !current {
             let step = Step::start("fetching Debian's package lists");
@@ -187,11 +188,6 @@ impl Apt {
         step.finish();
         Ok(())
     }
-}
-
-/// What the lists depend on beside time: the archive they come from.
-fn archive_stamp(archive: &Archive) -> String {
-    archive.source_list()
 }
 
 /// A line of `--print-uris`: `'URI' name_version_architecture.deb size hash`.

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use apt::{Apt, Machine, Package};
 use cache::Filling;
 use sha2::{Digest, Sha256};
+use sources::Suites;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,24 +23,44 @@ pub enum KernelVersion {
     V6_1,
     /// From backports.
     V6_12,
+    /// From the distribution that is under development.
+    V7_2,
 }
 
 impl KernelVersion {
-    /// All of them.
+    /// Those that the tests boot as Debian built them.
     pub const ALL: [Self; 2] = [Self::V6_1, Self::V6_12];
+    /// Those whose source can be had.
+    pub const SOURCES: [Self; 3] = [Self::V6_1, Self::V6_12, Self::V7_2];
+
+    /// The one of `versions` that the command line calls `name`.
+    pub fn named(name: &str, versions: &[Self]) -> Option<Self> {
+        let mut versions = versions.iter().copied();
+        versions.find(|version| version.name() == name)
+    }
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::V6_1 => "6.1",
             Self::V6_12 => "6.12",
+            Self::V7_2 => "7.2",
         }
     }
 
+    /// The distribution that has it.
     fn release(self) -> &'static str {
         match self {
             Self::V6_1 => sources::RELEASE,
             Self::V6_12 => sources::BACKPORTS,
+            Self::V7_2 => sources::UNSTABLE,
+        }
+    }
+
+    fn suites(self) -> Suites {
+        match self {
+            Self::V6_1 | Self::V6_12 => Suites::Release,
+            Self::V7_2 => Suites::Unstable,
         }
     }
 }
@@ -65,7 +86,7 @@ const GUEST_SET: &str = "guest-programs";
 /// The kernel of `version`, fetched when it is not in the cache.
 pub fn kernel(version: KernelVersion) -> Result<Kernel> {
     let name = format!("kernel-{}", version.name());
-    let root = ensure(&name, false, |apt| {
+    let root = ensure(&name, version.suites(), false, |apt| {
         let keep = |package: &str| {
             let rest = package.strip_prefix("linux-image-");
             rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
@@ -81,7 +102,7 @@ pub fn kernel(version: KernelVersion) -> Result<Kernel> {
 pub fn kernel_source(version: KernelVersion) -> Result<PathBuf> {
     let package = format!("linux-source-{}", version.name());
     let name = format!("source-{}", version.name());
-    let root = ensure(&name, false, |apt| {
+    let root = ensure(&name, version.suites(), false, |apt| {
         let names = [package.as_str()];
         let packages = apt.resolve(Machine::Host, version.release(), &names, |name| {
             name == package
@@ -115,7 +136,7 @@ fn kernel_in(root: &Path) -> Result<Kernel> {
 /// The unpacked programs for the guest: a root directory with busybox, kexec, makedumpfile and
 /// every shared library that they may need.
 pub fn guest_programs() -> Result<PathBuf> {
-    ensure(GUEST_SET, false, |apt| {
+    ensure(GUEST_SET, Suites::Release, false, |apt| {
         let keep = |package: &str| {
             GUEST_PROGRAMS.contains(&package)
                 || package.starts_with("lib")
@@ -131,7 +152,7 @@ pub fn guest_programs() -> Result<PathBuf> {
 /// The root of the QEMU from backports, unpacked beside the installed one, which must be there: it
 /// brings most of the libraries.
 pub fn backports_qemu() -> Result<PathBuf> {
-    ensure(QEMU_SET, false, |apt| {
+    ensure(QEMU_SET, Suites::Release, false, |apt| {
         let keep = |package: &str| package.starts_with("qemu-") || package.starts_with("lib");
         let names = ["qemu-system-ppc", "qemu-system-common", "qemu-system-data"];
         let packages = apt.resolve(Machine::Host, sources::BACKPORTS, &names, keep)?;
@@ -155,6 +176,7 @@ pub fn missing() -> Result<Vec<String>> {
 /// `refresh` asks for newer packages.
 fn ensure(
     name: &str,
+    suites: Suites,
     refresh: bool,
     resolve: impl FnOnce(&Apt) -> Result<(Machine, Vec<Package>)>,
 ) -> Result<PathBuf> {
@@ -171,7 +193,7 @@ fn ensure(
     {
         return Ok(path);
     }
-    fetch(&directory, &filling, name, refresh, resolve)
+    fetch(&directory, &filling, name, suites, refresh, resolve)
         .with_context(|| format!("cannot fetch {name}"))
         .hint("check that `apt-get update` works here; what is fetched once is used offline")
 }
@@ -180,10 +202,11 @@ fn fetch(
     directory: &Path,
     filling: &Filling,
     name: &str,
+    suites: Suites,
     refresh: bool,
     resolve: impl FnOnce(&Apt) -> Result<(Machine, Vec<Package>)>,
 ) -> Result<PathBuf> {
-    let apt = Apt::open(&directory.join("apt"), refresh)?;
+    let apt = Apt::open(&directory.join(suites.directory()), suites, refresh)?;
     let (machine, packages) = resolve(&apt)?;
     let version = version_of(&packages).ok_or_else(|| anyhow!("no package to fetch"))?;
     filling.install(name, &version, |root| {

@@ -10,6 +10,35 @@ use std::path::Path;
 pub const RELEASE: &str = "bookworm";
 /// Newer packages for it.
 pub const BACKPORTS: &str = "bookworm-backports";
+/// The distribution under development. The same archive has it, signed by the same people.
+pub const UNSTABLE: &str = "unstable";
+
+/// Distributions whose lists are fetched together. Each group has a private apt of its own, so that
+/// nothing of the one under development is ever taken for the release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suites {
+    /// [`RELEASE`] and [`BACKPORTS`].
+    Release,
+    /// [`UNSTABLE`].
+    Unstable,
+}
+
+impl Suites {
+    /// The directory of its apt, in the cache.
+    pub const fn directory(self) -> &'static str {
+        match self {
+            Self::Release => "apt",
+            Self::Unstable => "apt-unstable",
+        }
+    }
+
+    const fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Release => &[RELEASE, BACKPORTS],
+            Self::Unstable => &[UNSTABLE],
+        }
+    }
+}
 
 /// One archive: where it is and the options that say whom to trust.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +51,12 @@ pub struct Archive {
 
 impl Archive {
     /// The lines of a `sources.list` for what is fetched here.
-    pub fn source_list(&self) -> String {
+    pub fn source_list(&self, suites: Suites) -> String {
         let Self { uri, options } = self;
-        format!("deb {options} {uri} {RELEASE} main\ndeb {options} {uri} {BACKPORTS} main\n")
+        let names = suites.names().iter();
+        names
+            .map(|name| format!("deb {options} {uri} {name} main\n"))
+            .collect()
     }
 }
 
@@ -202,10 +234,16 @@ mod tests {
             uri: "http://mirror/debian".to_owned(),
             options: KEY.to_owned(),
         };
-        let list = archive.source_list();
+        let list = archive.source_list(Suites::Release);
         assert!(list.contains("http://mirror/debian bookworm main"));
         assert!(list.contains("http://mirror/debian bookworm-backports main"));
         assert!(from_list(&list).is_some(), "what is written can be read");
+        assert!(!list.contains("unstable"));
+        let list = archive.source_list(Suites::Unstable);
+        assert_eq!(
+            list,
+            format!("deb {KEY} http://mirror/debian unstable main\n")
+        );
     }
 
     #[test]

@@ -129,10 +129,11 @@ impl Gdb {
             .context("a single step did not end")
     }
 
-    /// Lets all processors run but `held`. The machine runs until [`Gdb::wait_stopped`] says that it
+    /// Lets all processors run but those in `held`. The machine runs until [`Gdb::wait_stopped`] says that it
     /// stopped or [`Gdb::interrupt`] stops it.
-    pub fn resume_but(&mut self, held: Option<Thread>) -> Result<()> {
-        let running = self.threads.iter().filter(|thread| Some(**thread) != held);
+    pub fn resume_but(&mut self, held: impl IntoIterator<Item = Thread>) -> Result<()> {
+        let held: Vec<Thread> = held.into_iter().collect();
+        let running = self.threads.iter().filter(|thread| !held.contains(thread));
         let actions: String = running.map(|thread| format!(";c:{thread:x}")).collect();
         self.send(&format!("vCont{actions}"))
     }
@@ -265,10 +266,16 @@ mod tests {
 
     #[test]
     fn a_held_processor_is_not_named_when_the_others_go_on() {
-        let (mut gdb, handle) = stub(&[("vCont;c:1;c:3", "T05thread:03;")]);
-        gdb.resume_but(Some(2)).unwrap();
+        let script = &[
+            ("vCont;c:1;c:3", "T05thread:03;"),
+            ("vCont;c:3", "T05thread:03;"),
+        ];
+        let (mut gdb, handle) = stub(script);
         let later = Instant::now() + Duration::from_secs(60);
-        assert_eq!(gdb.wait_stopped(later).unwrap(), Some(3));
+        for held in [&[2][..], &[1, 2]] {
+            gdb.resume_but(held.iter().copied()).unwrap();
+            assert_eq!(gdb.wait_stopped(later).unwrap(), Some(3));
+        }
         handle.join().unwrap();
     }
 

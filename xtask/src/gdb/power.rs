@@ -10,7 +10,10 @@ const STACK_POINTER: u32 = 1;
 const ARGUMENT: u32 = 3;
 const INSTRUCTION_POINTER: u32 = 64;
 const MACHINE_STATE: u32 = 65;
+const CONDITION: u32 = 66;
 const LINK: u32 = 67;
+const COUNT: u32 = 68;
+const EXCEPTION: u32 = 69;
 
 /// What is wanted of a stopped processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,25 @@ pub struct Registers {
     pub stack: u64,
     /// Register 3.
     pub argument: u64,
+}
+
+/// Everything that a program without floating point has in a stopped processor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllRegisters {
+    /// Registers 0 to 31.
+    pub general: [u64; 32],
+    /// The address of the next instruction.
+    pub instruction: u64,
+    /// The machine state register.
+    pub machine_state: u64,
+    /// The condition register.
+    pub condition: u64,
+    /// The link register.
+    pub link: u64,
+    /// The count register.
+    pub count: u64,
+    /// The fixed-point exception register (XER).
+    pub exception: u64,
 }
 
 /// The machine state register out of its eight bytes, and whether they, and those of all other
@@ -55,6 +77,39 @@ impl Gdb {
             link: read(LINK)?,
             stack: read(STACK_POINTER)?,
             argument: read(ARGUMENT)?,
+        })
+    }
+
+    /// All integer registers of a stopped processor.
+    pub fn all_registers(&mut self, thread: Thread) -> Result<AllRegisters> {
+        let (machine_state, little) = machine_state(self.double_word(thread, MACHINE_STATE)?);
+        let mut double =
+            |register| Ok::<_, anyhow::Error>(number(self.double_word(thread, register)?, little));
+        let mut general = [0; 32];
+        for (register, value) in (0..).zip(&mut general) {
+            *value = double(register)?;
+        }
+        let (instruction, link, count) =
+            (double(INSTRUCTION_POINTER)?, double(LINK)?, double(COUNT)?);
+        let mut word = |register| {
+            let bytes = self.register(thread, register)?;
+            let bytes = bytes.as_slice().try_into();
+            let bytes: [u8; 4] =
+                bytes.with_context(|| format!("register {register} is no word"))?;
+            Ok::<_, anyhow::Error>(u64::from(if little {
+                u32::from_le_bytes(bytes)
+            } else {
+                u32::from_be_bytes(bytes)
+            }))
+        };
+        Ok(AllRegisters {
+            general,
+            instruction,
+            machine_state,
+            condition: word(CONDITION)?,
+            link,
+            count,
+            exception: word(EXCEPTION)?,
         })
     }
 

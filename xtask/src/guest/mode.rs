@@ -17,7 +17,10 @@ pub enum Mode {
     /// summary.
     Reboot,
     /// Loads the kdump kernel and panics as `oxrtas.crash=` says (`sysrq-c`; `host` waits for the
-    /// host to do it), or crashes without one (`no-kdump` panics, `sysrq-b` resets). `oxrtas.second=` are words for the kdump kernel, comma separated.
+    /// host to do it), or crashes without one (`no-kdump` panics, `sysrq-b` resets). `oxrtas.second=` are
+    /// words for the kdump kernel, comma separated. Before, the processors of `oxrtas.victims=`,
+    /// comma separated, begin with `oxrtas.work=`: `clock` reads the clock, `console` opens and
+    /// closes hvc1. The token of the function `oxrtas.inside=` is said.
     Kdump,
     /// Sends the flat tree that the kernel was started with, as the file `flat-tree`.
     Tree,

@@ -18,7 +18,7 @@ pub fn compiler() -> Result<String> {
 }
 
 /// `make` for the source below one directory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Make {
     directory: PathBuf,
 }

@@ -9,15 +9,15 @@ mod make;
 mod source;
 
 use crate::cli::KernelArgs;
-use crate::debian::{self, KernelVersion};
+use crate::debian::{self, Kernel, KernelVersion};
 use crate::error::WithHint;
 use crate::progress::Step;
-use crate::{paths, setup};
+use crate::{defaults, paths, setup};
 use anyhow::{Context, Result};
 use make::Make;
 use source::Series;
 use std::fs::{self, File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The file that a finished build leaves, after everything else.
@@ -25,19 +25,29 @@ const COMPLETE: &str = "complete";
 
 /// `cargo xtask kernel`.
 pub fn run(arguments: &KernelArgs) -> Result<ExitCode> {
-    let version = KernelVersion::ALL
-        .into_iter()
-        .find(|version| version.name() == arguments.version)
+    let version = KernelVersion::named(&arguments.version, &KernelVersion::SOURCES)
         .with_context(|| format!("there is no source of kernel {}", arguments.version))
-        .hint("--version takes 6.1 or 6.12, Debian's")?;
-    let image = build(version)?;
-    println!("{}", image.display());
+        .hint("--version takes 6.1, 6.12 or 7.2, Debian's")?;
+    let image = build(version)?.image;
+    let place = paths::target_directory("kernel")?.join("vmlinux");
+    fs::copy(&image, &place)
+        .with_context(|| format!("cannot copy {} to {}", image.display(), place.display()))?;
+    println!("{}", place.display());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the kernel of `version`, unless the cache has it, and copies it to its place. Gives back
-/// that place.
-pub fn build(version: KernelVersion) -> Result<PathBuf> {
+/// The version of the kernel that the command line calls `name`: `patched`, or `patched-6.12`.
+pub fn patched(name: &str) -> Option<KernelVersion> {
+    let version = match name.strip_prefix("patched")? {
+        "" => defaults::PATCHED_KERNEL,
+        rest => rest.strip_prefix('-')?,
+    };
+    KernelVersion::named(version, &KernelVersion::SOURCES)
+}
+
+/// Builds the kernel of `version`, unless the cache has it. It has no modules: what the tests need
+/// is built in.
+pub fn build(version: KernelVersion) -> Result<Kernel> {
     setup::for_kernel()?;
     let series = Series::read(version)?;
     let tarball = debian::kernel_source(version)?;
@@ -48,23 +58,37 @@ pub fn build(version: KernelVersion) -> Result<PathBuf> {
         series.digest(&tarball, &fragment, &make::compiler()?)
     );
     let directory = paths::cache()?.join(name);
-    let image = directory.join("build/vmlinux");
+    let make = Make::new(&directory);
     if !directory.join(COMPLETE).is_file() {
         fs::create_dir_all(&directory)?;
         let _lock = lock(&directory)?;
         // Another process may have been faster.
         if !directory.join(COMPLETE).is_file() {
             source::prepare(&tarball, &series, &directory)?;
-            let make = Make::new(&directory);
             config::write(&make, &fragment)?;
             make.run("compiling the kernel", &["vmlinux", "modules"])?;
+            modules(&make, &directory.join("modules"))?;
             fs::write(directory.join(COMPLETE), "")?;
         }
     }
-    let place = paths::target_directory("kernel")?.join("vmlinux");
-    fs::copy(&image, &place)
-        .with_context(|| format!("cannot copy {} to {}", image.display(), place.display()))?;
-    Ok(place)
+    let release = make.output("include/config")?.join("kernel.release");
+    let release = fs::read_to_string(&release)
+        .with_context(|| format!("cannot read {}", release.display()))?;
+    Ok(Kernel {
+        release: release.trim().to_owned(),
+        image: make.output("")?.join("vmlinux"),
+        modules: directory.join("modules"),
+    })
+}
+
+/// Lays out what an installed kernel of no modules has in its directory of modules.
+fn modules(make: &Make, directory: &Path) -> Result<()> {
+    const BUILTIN: &str = "modules.builtin";
+    fs::create_dir_all(directory.join("kernel"))?;
+    let list = make.output("")?.join(BUILTIN);
+    fs::copy(&list, directory.join(BUILTIN))
+        .with_context(|| format!("cannot copy {}", list.display()))?;
+    Ok(())
 }
 
 /// Waits until no other process builds in `directory`.
@@ -80,4 +104,19 @@ fn lock(directory: &Path) -> Result<File> {
         Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the build"),
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patched_kernel_is_named_by_its_version_or_is_the_usual_one() {
+        assert_eq!(patched("patched"), Some(KernelVersion::V6_12));
+        assert_eq!(patched("patched-6.1"), Some(KernelVersion::V6_1));
+        assert_eq!(patched("patched-7.2"), Some(KernelVersion::V7_2));
+        for other in ["6.12", "patched-", "patched-5.10", "patched6.1"] {
+            assert_eq!(patched(other), None, "{other}");
+        }
+    }
 }

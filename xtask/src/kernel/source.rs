@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn every_version_has_a_series() {
-        for version in KernelVersion::ALL {
+        for version in KernelVersion::SOURCES {
             Series::read(version).unwrap();
         }
     }

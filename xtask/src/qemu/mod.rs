@@ -20,7 +20,7 @@ use crate::cli::{MachineArgs, QemuArgs};
 use crate::debian::{self, Kernel, KernelVersion};
 use crate::error::WithHint;
 use crate::guest::{self, Expectation, Mode};
-use crate::{paths, process, setup};
+use crate::{kernel, paths, process, setup};
 use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,27 +29,28 @@ use std::time::Duration;
 /// A kernel that can be booted.
 #[derive(Clone, Debug)]
 pub enum Bootable {
-    /// Debian's, with modules for our initial file system.
+    /// Debian's, or one made of its source: with modules for our initial file system.
     Debian(Kernel),
     /// A file.
     File(PathBuf),
 }
 
 impl Bootable {
-    /// The kernel called `name`: `6.1`, `6.12`, or the path of a file.
+    /// The kernel called `name`: `6.1`, `6.12`, `patched` or `patched-VERSION` (which is built), or
+    /// the path of a file.
     pub fn named(name: &str) -> Result<Self> {
-        let version = KernelVersion::ALL
-            .into_iter()
-            .find(|version| version.name() == name);
-        match version {
+        match KernelVersion::named(name, &KernelVersion::ALL) {
             Some(version) => Ok(Self::Debian(debian::kernel(version)?)),
+            None if let Some(version) = kernel::patched(name) => {
+                Ok(Self::Debian(kernel::build(version)?))
+            }
             None if Path::new(name).is_file() => Ok(Self::File(PathBuf::from(name))),
             None => Err(anyhow!("there is no kernel {name}"))
-                .hint("--kernel takes 6.1, 6.12, or the path of an image"),
+                .hint("--kernel takes 6.1, 6.12, patched, patched-6.1, or the path of an image"),
         }
     }
 
-    /// Debian's, if it is that.
+    /// That with modules, if it is one.
     pub fn debian(&self) -> Option<&Kernel> {
         match self {
             Self::Debian(kernel) => Some(kernel),

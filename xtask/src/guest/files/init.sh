@@ -35,6 +35,13 @@ parameter() {
   done
   echo "$2"
 }
+# crash_lists PREFIX: what firmware lists as crash-safe, and how many of that the kernel uses.
+crash_lists() {
+  list=/proc/device-tree/rtas/oxrtas,crash-safe-functions
+  say "FACT $1crash-safe $([ -e $list ] && tr '\0' '\n' <$list | sort | tr '\n' ',' | sed 's/,$//')"
+  used=$(dmesg | sed -n 's/.* \([0-9]*\) functions can be called without a lock in a crash.*/\1/p')
+  say "FACT $1lockless ${used:-0}"
+}
 load_modules() {
   [ -e /tmp/modules-loaded ] && return
   : >/tmp/modules-loaded

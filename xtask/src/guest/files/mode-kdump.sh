@@ -4,6 +4,7 @@ say "FACT cpus.online $(cat /sys/devices/system/cpu/online)"
 say "FACT cpus.count $(grep -c ^processor /proc/cpuinfo)"
 say "FACT crashkernel-bytes $(cat /sys/kernel/kexec_crash_size)"
 say "FACT interrupt-controller $(grep -m 1 -o -E 'XICS|XIVE' /proc/interrupts | tr XICSVE xicsve)"
+crash_lists ""
 # The shell panics itself: `echo` into sysrq-trigger is a builtin.
 say "FACT panicking-pid $$"
 crash=$(parameter crash sysrq-c)
@@ -21,11 +22,25 @@ load_kdump() {
 }
 
 crash_now() {
-  # One processor calls get-time-of-day in a loop; this shell panics on another.
-  reader=$(parameter reader none)
-  if [ $reader != none ]; then
-    taskset -c $reader sh -c 'while :; do read -r now </proc/powerpc/rtas/clock; done' &
+  # The host looks for the call of this token.
+  inside=$(parameter inside none)
+  if [ $inside != none ]; then
+    say "FACT victim.token 0x$(od -An -tx1 /proc/device-tree/rtas/$inside 2>/dev/null | tr -d ' \n')"
+  fi
+  # Some processors are busy with RTAS; this shell panics on another, once they have begun: one that
+  # is still on its way there may need this processor for that.
+  victims=$(parameter victims none)
+  if [ $victims != none ]; then
     taskset -p -c 0 $$ >/dev/null
+    case $(parameter work none) in
+    clock) work='read -r now </proc/powerpc/rtas/clock';;
+    console) work=': </dev/hvc1';;
+    *) verdict work fail "unknown work: $(parameter work none)";;
+    esac
+    for victim in $(echo $victims | tr , ' '); do
+      taskset -c $victim sh -c "$work; : >/tmp/works-$victim; while :; do $work; done" &
+      until [ -e /tmp/works-$victim ]; do usleep 10000; done
+    done
   fi
   phase crash
   case $crash in

@@ -1,5 +1,6 @@
 # In the kdump kernel: what the dump holds. The host reads the notes, makedumpfile the kernel log.
 say "FACT second.release $(uname -r)"
+crash_lists second.
 say "FACT second.memory-kib $(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)"
 check vmcore-present "$(stat -c %s /proc/vmcore) bytes" [ -s /proc/vmcore ]
 # /proc/vmcore begins with the ELF header; Linux merges all notes into the first program header, at

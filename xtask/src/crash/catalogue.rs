@@ -1,0 +1,343 @@
+//! The crash scenarios: data, so that one more is one more entry.
+
+use super::scenario::{Crash, Expected, Fate, Hold, Outcome, Place, Scenario, Work};
+use crate::cli::IcMode;
+use rtas_abi::name;
+
+/// Four processors, XICS, and nobody held.
+const PLAIN: Scenario = Scenario {
+    name: "",
+    description: "",
+    crash: Crash::SysrqC,
+    ic_mode: IcMode::Xics,
+    processors: 4,
+    memory: "2G",
+    crashkernel: "256M",
+    append: "",
+    hold: None,
+    calls: MASKING,
+    expected: Expected::always(Outcome::Dump),
+    limit_seconds: 300,
+};
+
+/// What masks a source (arch/powerpc/sysdev/xics/ics-rtas.c:ics_rtas_mask_real_irq).
+const MASKING: &[&str] = &[name::IBM_INT_OFF, name::IBM_SET_XIVE];
+/// What stores the report of a panic or an oops (arch/powerpc/kernel/nvram_64.c:oops_to_nvram).
+const NVRAM: &[&str] = &[name::NVRAM_FETCH, name::NVRAM_STORE];
+/// Both.
+const MASKING_AND_NVRAM: &[&str] = &[
+    name::IBM_INT_OFF,
+    name::IBM_SET_XIVE,
+    name::NVRAM_FETCH,
+    name::NVRAM_STORE,
+];
+
+/// Processor 1 is inside get-time-of-day while another one crashes.
+const FROZEN: Scenario = Scenario {
+    hold: Some(Hold {
+        processors: VICTIM,
+        work: Work::Clock,
+        place: Place::Inside(name::GET_TIME_OF_DAY),
+        fate: Fate::Frozen,
+    }),
+    expected: Expected::without_lock(Outcome::Dump),
+    ..PLAIN
+};
+
+/// The same, and Linux gives up waiting for it. Without `panic=` it waits for a processor that does
+/// not answer for ever (arch/powerpc/kexec/crash.c:crash_kexec_prepare_cpus).
+const GONE: Scenario = Scenario {
+    hold: Some(Hold {
+        processors: VICTIM,
+        work: Work::Clock,
+        place: Place::Inside(name::GET_TIME_OF_DAY),
+        fate: Fate::Gone,
+    }),
+    append: GIVE_UP,
+    expected: Expected::without_lock(Outcome::Dump),
+    limit_seconds: 600,
+    ..PLAIN
+};
+
+/// Neither the processor that boots nor the one that panics, which is 0.
+const VICTIM: &[u32] = &[1];
+const GIVE_UP: &str = "panic=10";
+
+/// Processor 1 is inside an interrupt call.
+const fn interrupt(name: &'static str, description: &'static str, call: &'static str) -> Scenario {
+    Scenario {
+        name,
+        description,
+        hold: Some(Hold {
+            processors: VICTIM,
+            work: Work::Console,
+            place: Place::Inside(call),
+            fate: Fate::Frozen,
+        }),
+        ..FROZEN
+    }
+}
+
+/// `scenario` with its processors held outside RTAS, where the lock makes no difference.
+const fn control(scenario: Scenario, name: &'static str, description: &'static str) -> Scenario {
+    let hold = match scenario.hold {
+        Some(hold) => Some(Hold {
+            place: Place::Outside,
+            ..hold
+        }),
+        None => None,
+    };
+    Scenario {
+        name,
+        description,
+        hold,
+        expected: Expected::always(match scenario.crash {
+            Crash::SysrqC | Crash::Nmi => Outcome::Dump,
+            Crash::NoKdump => Outcome::OsTerm,
+            Crash::SysrqB => Outcome::Reset,
+        }),
+        ..scenario
+    }
+}
+
+/// All scenarios. Seconds measured on QEMU 7.2 with SLOF, two host cores, alone: 13 for one
+/// processor, 18 to 21 for four, 50 for sixteen: the fourteen stopped ones spin, and share the two
+/// cores with the kdump kernel.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "sysrq-c/xics-1-512M",
+        description: "one processor on the smallest machine, XICS",
+        processors: 1,
+        memory: "512M",
+        crashkernel: "128M",
+        ..PLAIN
+    },
+    Scenario {
+        name: "sysrq-c/xics-4-2G",
+        description: "the crash path masks every source through RTAS, XICS",
+        ..PLAIN
+    },
+    Scenario {
+        name: "sysrq-c/xics-16-2G",
+        description: "sixteen processors answer the crash NMI, XICS",
+        processors: 16,
+        limit_seconds: 600,
+        ..PLAIN
+    },
+    Scenario {
+        name: "sysrq-c/dual-1-2G",
+        description: "one processor, XIVE chosen at CAS",
+        ic_mode: IcMode::Dual,
+        processors: 1,
+        ..PLAIN
+    },
+    Scenario {
+        name: "sysrq-c/dual-4-512M",
+        description: "four processors on the smallest machine, XIVE chosen at CAS",
+        ic_mode: IcMode::Dual,
+        memory: "512M",
+        crashkernel: "128M",
+        ..PLAIN
+    },
+    Scenario {
+        name: "sysrq-c/xive-4-2G",
+        description: "a machine without the four interrupt calls, XIVE",
+        ic_mode: IcMode::Xive,
+        ..PLAIN
+    },
+    Scenario {
+        name: "frozen/xics-4-2G",
+        description: "a processor dies inside get-time-of-day and answers the crash",
+        ..FROZEN
+    },
+    control(
+        FROZEN,
+        "frozen-control/xics-4-2G",
+        "the same processor, held outside RTAS: shows that holding does no harm",
+    ),
+    Scenario {
+        name: "gone/xics-4-2G",
+        description: "a processor dies inside get-time-of-day and never answers",
+        ..GONE
+    },
+    control(
+        GONE,
+        "gone-control/xics-4-2G",
+        "the same processor, held outside RTAS for good",
+    ),
+    interrupt(
+        "set-xive/xics-4-2G",
+        "a processor dies inside ibm,set-xive, before the hypervisor is told",
+        name::IBM_SET_XIVE,
+    ),
+    interrupt(
+        "get-xive/xics-4-2G",
+        "a processor dies inside ibm,get-xive",
+        name::IBM_GET_XIVE,
+    ),
+    interrupt(
+        "int-off/xics-4-2G",
+        "a processor dies inside ibm,int-off, before the hypervisor is told",
+        name::IBM_INT_OFF,
+    ),
+    interrupt(
+        "int-on/xics-4-2G",
+        "a processor dies inside ibm,int-on, before the hypervisor is told",
+        name::IBM_INT_ON,
+    ),
+    control(
+        interrupt("", "", name::IBM_INT_ON),
+        "interrupt-control/xics-4-2G",
+        "a processor that masks and unmasks, held outside RTAS",
+    ),
+    Scenario {
+        name: "os-term/xics-4-2G",
+        description: "a panic without a kdump kernel tells the host",
+        crash: Crash::NoKdump,
+        calls: NVRAM,
+        expected: Expected::always(Outcome::OsTerm),
+        ..PLAIN
+    },
+    OS_TERM_HELD,
+    control(
+        OS_TERM_HELD,
+        "os-term-held-control/xics-4-2G",
+        "the same processor, held outside RTAS",
+    ),
+    Scenario {
+        name: "sysrq-b/xics-4-2G",
+        description: "the emergency reboot resets the machine",
+        crash: Crash::SysrqB,
+        expected: Expected::always(Outcome::Reset),
+        ..PLAIN
+    },
+    SYSRQ_B_HELD,
+    control(
+        SYSRQ_B_HELD,
+        "sysrq-b-held-control/xics-4-2G",
+        "the same processor, held outside RTAS",
+    ),
+    NMI,
+    control(
+        NMI,
+        "nmi-control/xics-4-2G",
+        "the same with the processor held outside RTAS",
+    ),
+];
+
+const OS_TERM_HELD: Scenario = Scenario {
+    name: "os-term-held/xics-4-2G",
+    description: "the same, after a processor died inside get-time-of-day",
+    crash: Crash::NoKdump,
+    calls: NVRAM,
+    expected: Expected::without_lock(Outcome::OsTerm),
+    ..FROZEN
+};
+
+const SYSRQ_B_HELD: Scenario = Scenario {
+    name: "sysrq-b-held/xics-4-2G",
+    description: "the same while a processor stands inside get-time-of-day: nobody panics, so every \
+                  kernel waits for its lock",
+    crash: Crash::SysrqB,
+    append: "",
+    expected: Expected::always(Outcome::Hang),
+    ..GONE
+};
+
+const NMI: Scenario = Scenario {
+    name: "nmi/xics-4-2G",
+    description: "a system reset of all while a processor is inside get-time-of-day",
+    crash: Crash::Nmi,
+    calls: MASKING_AND_NVRAM,
+    ..FROZEN
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_the_machine_and_differ() {
+        for (index, scenario) in ALL.iter().enumerate() {
+            let Scenario {
+                ic_mode,
+                processors,
+                memory,
+                ..
+            } = scenario;
+            let machine = format!("/{}-{processors}-{memory}", ic_mode.name());
+            assert!(scenario.name.ends_with(&machine), "{}", scenario.name);
+            assert!(!scenario.description.is_empty(), "{}", scenario.name);
+            let others = ALL.iter().skip(index + 1);
+            assert!(others.clone().all(|other| other.name != scenario.name));
+        }
+    }
+
+    #[test]
+    fn every_scenario_that_holds_a_processor_in_rtas_has_its_control() {
+        for scenario in ALL {
+            let Some(hold) = scenario.hold else { continue };
+            for processor in hold.processors {
+                assert_ne!(*processor, 0, "{}: 0 panics", scenario.name);
+                assert!(*processor < scenario.processors, "{}", scenario.name);
+            }
+            // A reset asks nobody for an answer.
+            let waits = hold.fate == Fate::Frozen
+                || scenario.append.contains(GIVE_UP)
+                || scenario.crash == Crash::SysrqB;
+            assert!(waits, "{}: Linux would wait for ever", scenario.name);
+            let controls = ALL.iter().filter(|other| scenario.is_controlled_by(other));
+            let wanted = usize::from(hold.place != Place::Outside);
+            assert_eq!(controls.count(), wanted, "{}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn a_scenario_depends_on_the_lists_where_a_processor_dies_in_rtas() {
+        for scenario in ALL {
+            let inside = scenario
+                .hold
+                .is_some_and(|hold| hold.place != Place::Outside);
+            // The patch does not cover a reboot without a panic (tests/linux/README.md).
+            let inside = inside && scenario.crash != Crash::SysrqB;
+            assert_eq!(scenario.depends_on_lists(), inside, "{}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn each_of_the_four_interrupt_calls_is_died_in() {
+        let calls = [
+            name::IBM_SET_XIVE,
+            name::IBM_GET_XIVE,
+            name::IBM_INT_OFF,
+            name::IBM_INT_ON,
+        ];
+        let places: Vec<Place> = ALL
+            .iter()
+            .filter_map(|scenario| Some(scenario.hold?.place))
+            .collect();
+        for call in calls {
+            assert!(places.contains(&Place::Inside(call)), "{call}");
+        }
+    }
+
+    #[test]
+    fn every_smp_interrupt_mode_and_memory_of_the_issue_is_there() {
+        assert!(
+            [1, 4, 16]
+                .iter()
+                .all(|count| ALL.iter().any(|s| s.processors == *count))
+        );
+        let modes = [IcMode::Xics, IcMode::Xive, IcMode::Dual];
+        assert!(
+            modes
+                .iter()
+                .all(|mode| ALL.iter().any(|s| s.ic_mode == *mode))
+        );
+        assert!(
+            ["512M", "2G"]
+                .iter()
+                .all(|size| ALL.iter().any(|s| s.memory == *size))
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! Makes the machines that scenarios crash. What several of them use is prepared once.
+
+use super::plan::Case;
+use super::run::{self, Run};
+use super::scenario::{Place, Scenario};
+use super::subject::Subject;
+use super::symbols::Symbols;
+use crate::debian;
+use crate::error::WithHint;
+use crate::guest::{Contents, Mode, initramfs};
+use crate::qemu::{Bootable, Emulator, Firmware, Machine};
+use anyhow::{Context, Result};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// What is ready so far, by the names of the command line.
+#[derive(Debug)]
+pub struct Host {
+    programs: PathBuf,
+    emulators: HashMap<String, Emulator>,
+    firmware: HashMap<String, Firmware>,
+    kernels: HashMap<String, Prepared>,
+}
+
+/// A kernel, its symbols, and the file system in which it crashes.
+#[derive(Debug)]
+struct Prepared {
+    image: PathBuf,
+    symbols: Symbols,
+    initramfs: PathBuf,
+}
+
+impl Host {
+    /// With nothing but the guest's programs.
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            programs: debian::guest_programs()?,
+            emulators: HashMap::new(),
+            firmware: HashMap::new(),
+            kernels: HashMap::new(),
+        })
+    }
+
+    /// Runs `case`.
+    pub fn run(&mut self, case: &Case, repetition: u32) -> Result<Run> {
+        let Case { scenario, subject } = case;
+        self.prepare(subject)?;
+        let kernel = self.kernels.get(&subject.kernel).context("no kernel")?;
+        let machine = self.machine(scenario, subject, kernel)?;
+        run::run(scenario, subject, repetition, &machine, &kernel.symbols)
+    }
+
+    fn prepare(&mut self, subject: &Subject) -> Result<()> {
+        let Subject {
+            firmware,
+            kernel,
+            qemu,
+            ..
+        } = subject;
+        if !self.kernels.contains_key(kernel) {
+            let prepared = Prepared::named(kernel, &self.programs)?;
+            self.kernels.insert(kernel.clone(), prepared);
+        }
+        if !self.emulators.contains_key(qemu) {
+            self.emulators.insert(qemu.clone(), Emulator::named(qemu)?);
+        }
+        if !self.firmware.contains_key(firmware) {
+            let found = Firmware::named(firmware)?;
+            self.firmware.insert(firmware.clone(), found);
+        }
+        Ok(())
+    }
+
+    fn machine(
+        &self,
+        scenario: &Scenario,
+        subject: &Subject,
+        kernel: &Prepared,
+    ) -> Result<Machine> {
+        let mut words = vec![
+            "console=hvc0".to_owned(),
+            format!("crashkernel={}", scenario.crashkernel),
+            Mode::Kdump.parameter(),
+            format!("oxrtas.crash={}", scenario.crash.parameter()),
+        ];
+        let mut extra: Vec<String> = Vec::new();
+        if let Some(hold) = scenario.hold {
+            let processors: Vec<String> = hold.processors.iter().map(u32::to_string).collect();
+            words.push(format!("oxrtas.victims={}", processors.join(",")));
+            words.push(format!("oxrtas.work={}", hold.work.parameter()));
+            if let Place::Inside(call) = hold.place {
+                words.push(format!("oxrtas.inside={call}"));
+            }
+            extra.extend(hold.work.devices().iter().map(|word| (*word).to_owned()));
+        }
+        words.extend((!scenario.append.is_empty()).then(|| scenario.append.to_owned()));
+        let emulator = self.emulators.get(&subject.qemu).context("no QEMU")?;
+        let firmware = self
+            .firmware
+            .get(&subject.firmware)
+            .context("no firmware")?;
+        Ok(Machine {
+            emulator: emulator.clone(),
+            firmware: firmware.clone(),
+            kernel: Some(kernel.image.clone()),
+            initramfs: Some(kernel.initramfs.clone()),
+            append: words.join(" "),
+            cpu: subject.cpu.clone(),
+            ic_mode: scenario.ic_mode,
+            smp: scenario.processors.to_string(),
+            memory: scenario.memory.to_owned(),
+            devices: Vec::new(),
+            gdb: None,
+            // A kernel that cannot kdump resets, which must not look like a slow run.
+            no_reboot: true,
+            extra,
+        })
+    }
+}
+
+impl Prepared {
+    fn named(name: &str, programs: &PathBuf) -> Result<Self> {
+        let kernel = Bootable::named(name)?;
+        let kernel = kernel
+            .debian()
+            .with_context(|| format!("{name} is a file"))
+            .hint("the kdump kernel and its modules belong to it: 6.1, 6.12, patched")?;
+        Ok(Self {
+            image: kernel.image.clone(),
+            symbols: Symbols::read(&kernel.image)?,
+            initramfs: initramfs(Contents {
+                programs,
+                kernel: Some(kernel),
+                kdump: true,
+            })?,
+        })
+    }
+}
