@@ -1,18 +1,26 @@
 //! QEMU's control socket (docs/interop/qmp-spec.rst of QEMU): JSON objects, one a line.
+//!
+//! They are read as they come, by a thread: a machine that gdb steps tells of every stop, and what
+//! QEMU cannot send at once is lost when it ends.
 
 use super::socket;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::Instant;
 
 /// A connection, past its greeting.
 #[derive(Debug)]
 pub struct Qmp {
-    reader: BufReader<UnixStream>,
+    stream: UnixStream,
+    /// What came, line by line; closed at the end.
+    lines: Receiver<String>,
     deadline: Instant,
     events: VecDeque<Value>,
 }
@@ -22,11 +30,7 @@ impl Qmp {
     pub fn connect(path: &Path, deadline: Instant) -> Result<Self> {
         let stream =
             socket::connect(path, deadline).context("cannot connect to QEMU's control socket")?;
-        let mut qmp = Self {
-            reader: BufReader::new(stream),
-            deadline,
-            events: VecDeque::new(),
-        };
+        let mut qmp = Self::over(stream, deadline)?;
         let greeting = qmp.receive()?;
         if greeting.get("QMP").is_none() {
             bail!("QEMU's control socket greets with {greeting}");
@@ -35,12 +39,32 @@ impl Qmp {
         Ok(qmp)
     }
 
+    /// Reads what comes over `stream`.
+    fn over(stream: UnixStream, deadline: Instant) -> Result<Self> {
+        let reader = BufReader::new(stream.try_clone()?);
+        let (sender, lines) = mpsc::channel();
+        // It ends with the connection, which ends when this is dropped.
+        thread::spawn(move || {
+            for line in reader.lines() {
+                let Ok(line) = line else { break };
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self {
+            stream,
+            lines,
+            deadline,
+            events: VecDeque::new(),
+        })
+    }
+
     /// Runs a command and gives back what it returns.
     pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
         let mut line = json!({ "execute": command, "arguments": arguments }).to_string();
         line.push('\n');
-        self.reader
-            .get_mut()
+        self.stream
             .write_all(line.as_bytes())
             .with_context(|| format!("cannot send {command} to QEMU"))?;
         loop {
@@ -67,7 +91,7 @@ impl Qmp {
                 self.events.push_back(message);
             }
         }
-        self.events.into()
+        std::mem::take(&mut self.events).into()
     }
 
     /// Waits for the event `name`. Events before it are dropped.
@@ -85,19 +109,21 @@ impl Qmp {
 
     fn receive(&mut self) -> Result<Value> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            bail!("QEMU's control socket said nothing before the deadline");
-        }
-        self.reader.get_ref().set_read_timeout(Some(left))?;
-        let mut line = String::new();
-        let count = self
-            .reader
-            .read_line(&mut line)
-            .context("QEMU's control socket said nothing before the deadline")?;
-        if count == 0 {
-            bail!("QEMU closed its control socket");
-        }
+        let line = match self.lines.recv_timeout(left) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("QEMU's control socket said nothing before the deadline")
+            }
+            Err(RecvTimeoutError::Disconnected) => bail!("QEMU closed its control socket"),
+        };
         serde_json::from_str(&line).with_context(|| format!("QEMU sent no JSON: {line}"))
+    }
+}
+
+impl Drop for Qmp {
+    fn drop(&mut self) {
+        // The reading thread ends by it. One that QEMU has closed already is as good.
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
 
@@ -160,6 +186,22 @@ mod tests {
         let names = qmp.rest();
         let names: Vec<&str> = names.iter().filter_map(|e| e["event"].as_str()).collect();
         assert_eq!(names, ["RESET", "SHUTDOWN"]);
+    }
+
+    #[test]
+    fn events_that_nobody_asks_for_keep_qemu_from_nothing() {
+        let (own, mut other) = UnixStream::pair().unwrap();
+        let (done, wait) = mpsc::channel();
+        thread::spawn(move || {
+            // Far more than a socket holds.
+            for _ in 0..20_000 {
+                writeln!(other, "{{\"event\": \"STOP\", \"data\": \"{:80}\"}}", "").unwrap();
+            }
+            done.send(()).unwrap();
+        });
+        let qmp = Qmp::over(own, Instant::now() + Duration::from_secs(60)).unwrap();
+        wait.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(qmp.rest().len(), 20_000);
     }
 
     #[test]
