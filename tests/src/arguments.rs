@@ -2,7 +2,7 @@
 //!
 //! `oxrtas.guest=WORD,WORD...`: `flat` (use the flat tree and what it says of RTAS, not the client
 //! interface), `stress` (make many more calls where a check repeats them), `bench` (measure instead
-//! of checking), and names of groups of checks. No group: all of them.
+//! of checking), `points` (serve the driver of the crash points), and names of groups of checks. No group: all of them.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -16,6 +16,8 @@ pub struct Arguments {
     pub stress: bool,
     /// Measure calls; only what prepares them is checked.
     pub bench: bool,
+    /// Serve the driver of the crash points ([`crate::points`]) instead of checking.
+    pub points: bool,
     /// Groups to run; empty for all.
     pub groups: Vec<String>,
 }
@@ -33,6 +35,7 @@ impl Arguments {
                     "flat" => arguments.flat = true,
                     "stress" => arguments.stress = true,
                     "bench" => arguments.bench = true,
+                    crate::points::ARGUMENT => arguments.points = true,
                     group => arguments.groups.push(group.to_string()),
                 }
             }

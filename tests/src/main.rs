@@ -2,7 +2,7 @@
 //! interface and RTAS, and prints one verdict per check.
 //!
 //! `board` is the machine (all unsafe code), `subject` what is under test, `checks` what is asked
-//! of it. It knows the specification (LoPAR), the numbers of `rtas-abi` and nothing of any
+//! of it, `driven` what it does for `cargo xtask crash-points`. It knows the specification (LoPAR), the numbers of `rtas-abi` and nothing of any
 //! firmware. `checks::run` documents the boot arguments.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![deny(unsafe_code)]
@@ -15,6 +15,8 @@ extern crate alloc;
 mod board;
 #[cfg(target_os = "none")]
 mod checks;
+#[cfg(target_os = "none")]
+mod driven;
 #[cfg(target_os = "none")]
 mod subject;
 

@@ -91,6 +91,11 @@ pub struct Gate {
     /// MSR and r3 as the processor started.
     pub(super) start_msr: u64,
     pub(super) start_r3: u64,
+    /// Where the processor keeps what a system reset interrupted; 0 if it takes none
+    /// ([`super::stop`]).
+    pub(super) nested: u64,
+    /// Number of the processor, for [`super::stop`].
+    pub(super) number: u64,
     before: Registers,
     after: Registers,
 }
@@ -391,6 +396,8 @@ impl Gate {
             stack_top,
             start_msr: 0,
             start_r3: 0,
+            nested: 0,
+            number: 0,
             before: Registers::ZERO,
             after: Registers::ZERO,
         }));

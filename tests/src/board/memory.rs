@@ -149,12 +149,24 @@ pub fn write(address: u64, bytes: &[u8]) {
 
 /// Writes a 32-bit cell, as [`write`] does.
 pub fn write_u32(address: u64, value: u32) {
-    write(address, &value.to_be_bytes());
+    if !address.is_multiple_of(4) {
+        return write(address, &value.to_be_bytes());
+    }
+    allow_write(address, 4);
+    let place = core::ptr::without_provenance_mut::<u32>(address as usize);
+    // SAFETY: no Rust object lives there (`allow_write`), and it is aligned.
+    unsafe { place.write_volatile(value.to_be()) };
 }
 
 /// Writes a 64-bit cell, as [`write`] does.
 pub fn write_u64(address: u64, value: u64) {
-    write(address, &value.to_be_bytes());
+    if !address.is_multiple_of(8) {
+        return write(address, &value.to_be_bytes());
+    }
+    allow_write(address, 8);
+    let place = core::ptr::without_provenance_mut::<u64>(address as usize);
+    // SAFETY: no Rust object lives there (`allow_write`), and it is aligned.
+    unsafe { place.write_volatile(value.to_be()) };
 }
 
 /// Fills a range with one byte, as [`write`] does.
@@ -169,6 +181,39 @@ pub fn fill(address: u64, length: u64, byte: u8) {
 /// First address of the range that does not hold `byte`.
 pub fn first_other_than(range: Range<u64>, byte: u8) -> Option<u64> {
     range.into_iter().find(|at| read_u8(*at) != byte)
+}
+
+/// Reads a 64-bit word at an address that is aligned to 8.
+pub fn read_word(address: u64) -> u64 {
+    // SAFETY: as in `read_u8`; volatile, so nothing is assumed of the value.
+    unsafe { core::ptr::without_provenance::<u64>(address as usize).read_volatile() }
+}
+
+/// Makes `length` bytes at `to` what they are at `from`; all three are multiples of 8. Only words
+/// that differ are written, so that code among them stays translated.
+///
+/// # Panics
+/// As [`write`] does.
+pub fn copy(from: u64, to: u64, length: u64) {
+    allow_write(to, length);
+    // SAFETY: no Rust object lives at `to` (`allow_write`); all of it is memory, and aligned.
+    unsafe {
+        core::arch::asm!(
+            "mtctr {count}",
+            "2: ld {word}, 0({from})",
+            "ld {old}, 0({to})",
+            "cmpd {word}, {old}",
+            "beq 3f",
+            "std {word}, 0({to})",
+            "3: addi {from}, {from}, 8",
+            "addi {to}, {to}, 8",
+            "bdnz 2b",
+            word = out(reg) _, old = out(reg) _,
+            from = inout(reg_nonzero) from => _, to = inout(reg_nonzero) to => _,
+            count = in(reg) length / 8, out("ctr") _, out("cr0") _,
+            options(nostack),
+        );
+    }
 }
 
 /// A checksum of the 8-byte words in a range that is aligned to 8; order matters.

@@ -128,7 +128,7 @@ fn tokens(machine: &mut Machine) -> Verdict {
 }
 
 /// Calls an instantiate method: the instance, or why not.
-fn instantiate(
+pub fn instantiate(
     machine: &mut Machine,
     method: &str,
     base: u64,
@@ -162,7 +162,7 @@ fn instantiate(
 
 /// The next place for RTAS: its start, a base in it that is aligned to 4096 and to nothing more,
 /// and its end.
-fn place(machine: &mut Machine) -> Option<(u64, u64, u64)> {
+pub fn place(machine: &mut Machine) -> Option<(u64, u64, u64)> {
     let size = machine.rtas_size();
     let place = machine.places.iter_mut().find_map(Option::take)?;
     let mut base = place.start + 0x3000;

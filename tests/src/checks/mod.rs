@@ -109,6 +109,9 @@ pub fn run(entered: Entered) -> ! {
     say!("{PROPERTIES_LINE}{}", names.join(" "));
     let report = &mut report;
     set_aside(&mut machine);
+    if machine.arguments.points {
+        crate::driven::run(machine);
+    }
     if machine.arguments.wants("client") && machine.client.is_some() {
         run_table(&mut machine, report, client::CHECKS, "");
     }

@@ -1,0 +1,199 @@
+//! What a crashing processor does, and what must be true afterwards.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use guest::points::{fault, flag, word};
+use guest::source::LEAST_FAVORED;
+
+use super::{
+    BEFORE, COMMON, FREE, Function, NUMBERS, arena, at_hypervisor, buffer, locked, sources,
+};
+use crate::board::gate::Gate;
+use crate::board::stop::{self, Slot};
+use crate::board::{hypercall, memory, timebase};
+use crate::subject::Rtas;
+
+/// Protects: the sources at the hypervisor before a crash path: server and priority.
+/// Holder: the boot processor.
+/// Order: relaxed, one processor.
+/// Holder dies: it is not given up.
+static BEFORE_SOURCES: [[AtomicU32; 2]; NUMBERS.end as usize - NUMBERS.start as usize] =
+    [const { [const { AtomicU32::new(0) }; 2] }; NUMBERS.end as usize - NUMBERS.start as usize];
+
+/// A crash path under way.
+struct Crash<'a> {
+    gate: &'a mut Gate,
+    slot: &'a Slot,
+    rtas: &'a Rtas,
+    calls: u64,
+}
+
+impl Crash<'_> {
+    /// Remembers the first thing that is wrong.
+    fn check(&self, ok: bool, what: u64, subject: u32, seen: i64) {
+        if !ok && self.slot.get(word::FAULT) == 0 {
+            self.slot.set(word::FAULT, what);
+            self.slot.set(word::SUBJECT, subject.into());
+            self.slot.set(word::SEEN, seen as u64);
+        }
+    }
+
+    fn call(&mut self, function: Function, inputs: &[u32], outputs: usize) -> [i64; 3] {
+        self.calls += 1;
+        let (gate, rtas) = (&mut *self.gate, self.rtas);
+        let outcome = locked(self.slot, || {
+            rtas.quick(gate, buffer(0, false), function.token(), inputs, outputs)
+        });
+        outcome.unwrap_or_else(|trap| [-1_000_000 - trap.vector as i64, 0, 0])
+    }
+
+    /// Masks one source as Linux does, and asks.
+    fn mask(&mut self, source: u32) {
+        let [status, ..] = self.call(Function::IntOff, &[source], 1);
+        self.check(status == 0, fault::INT_OFF, source, status);
+        let [status, ..] = self.call(Function::SetXive, &[source, 0, LEAST_FAVORED], 1);
+        self.check(status == 0, fault::SET_XIVE, source, status);
+        let [status, _, priority] = self.call(Function::GetXive, &[source], 3);
+        self.check(status == 0, fault::GET_XIVE, source, status);
+        let masked = priority == i64::from(LEAST_FAVORED);
+        self.check(masked, fault::PRIORITY, source, priority);
+    }
+
+    /// The rest: the log to the NVRAM, a character, and the last word to the hypervisor.
+    fn report(&mut self) {
+        let (text, mark) = (
+            arena(FREE - 0x100),
+            self.slot.get(word::MARK).wrapping_add(1),
+        );
+        self.slot.set(word::MARK, mark);
+        memory::write_u64(text, mark);
+        let offset = COMMON.nvram_bytes.load(Ordering::Relaxed).saturating_sub(8);
+        let [status, ..] = self.call(Function::NvramStore, &[offset, text as u32, 8], 2);
+        self.check(status == 0, fault::NVRAM_STORE, 0, status);
+        let [status, ..] = self.call(Function::DisplayCharacter, &[b'.'.into()], 1);
+        self.check(status == 0, fault::DISPLAY_CHARACTER, 0, status);
+    }
+
+    fn terminate(&mut self) {
+        let text = arena(FREE - 0x80);
+        memory::write(text, b"crash path\0");
+        let [status, ..] = self.call(Function::OsTerm, &[text as u32], 1);
+        self.check(status == 0, fault::OS_TERM, 0, status);
+    }
+
+    /// What the hypervisor says of it, past the RTAS under test.
+    fn judge(&self, all: impl Iterator<Item = u32>) {
+        for source in all {
+            let [status, _, priority] = at_hypervisor(source);
+            let masked = status == 0 && priority == LEAST_FAVORED;
+            self.check(masked, fault::NOT_MASKED, source, priority.into());
+        }
+        let copy = arena(FREE - 0x40);
+        let offset = COMMON.nvram_bytes.load(Ordering::Relaxed).saturating_sub(8);
+        hypercall::rtas(Function::NvramFetch.token(), &[offset, copy as u32, 8], 2);
+        let found = memory::read_u64(copy);
+        let kept = found == self.slot.get(word::MARK);
+        self.check(kept, fault::NVRAM, 0, found as i64);
+    }
+}
+
+/// The sources of this crash path.
+fn chosen(slot: &Slot) -> impl Iterator<Item = u32> {
+    let every = slot.get(word::FLAGS) & flag::EVERY_NUMBER != 0;
+    let numbers = if every { NUMBERS } else { 0..0 };
+    let sources = sources().take(if every { 0 } else { usize::MAX });
+    numbers.chain(sources)
+}
+
+fn path<'a>(gate: &'a mut Gate, slot: &'a Slot, rtas: &'a Rtas) -> Crash<'a> {
+    slot.set(word::FAULT, 0);
+    let mut crash = Crash {
+        gate,
+        slot,
+        rtas,
+        calls: 0,
+    };
+    let left = if slot.get(word::FLAGS) & flag::LEAVE_ONE != 0 {
+        sources().next()
+    } else {
+        None
+    };
+    for source in chosen(slot).filter(|source| Some(*source) != left) {
+        crash.mask(source);
+    }
+    crash.report();
+    crash
+}
+
+/// Remembers the instance, and `sources` at the hypervisor.
+pub fn note(rtas: &Rtas, sources: impl Iterator<Item = u32>) {
+    memory::copy(rtas.base, arena(BEFORE), rtas.size);
+    for (source, before) in sources.zip(&BEFORE_SOURCES) {
+        let [_, server, priority] = at_hypervisor(source);
+        before[0].store(server, Ordering::Relaxed);
+        before[1].store(priority, Ordering::Relaxed);
+    }
+}
+
+/// Puts the instance and the sources back to what they were at [`note`].
+pub fn take_back(rtas: &Rtas, sources: impl Iterator<Item = u32>) {
+    memory::copy(arena(BEFORE), rtas.base, rtas.size);
+    for (source, before) in sources.zip(&BEFORE_SOURCES) {
+        let [server, priority] = before.each_ref().map(|cell| cell.load(Ordering::Relaxed));
+        hypercall::rtas(Function::SetXive.token(), &[source, server, priority], 1);
+    }
+}
+
+/// Goes through a crash, and then puts instance and sources back to what they were.
+pub fn crash(gate: &mut Gate, slot: &Slot, rtas: &Rtas) {
+    note(rtas, chosen(slot));
+    let start = timebase();
+    let mut crash = path(gate, slot, rtas);
+    crash.terminate();
+    slot.set(word::TICKS, timebase().wrapping_sub(start));
+    slot.set(word::CALLS, crash.calls);
+    crash.judge(chosen(slot));
+    take_back(rtas, chosen(slot));
+}
+
+/// Goes through a crash that ends in system-reboot.
+pub fn reboot(gate: &mut Gate, slot: &Slot, rtas: &Rtas) {
+    let mut crash = path(gate, slot, rtas);
+    crash.judge(chosen(slot));
+    if slot.get(word::FAULT) != 0 {
+        return;
+    }
+    let [status, ..] = crash.call(Function::SystemReboot, &[], 1);
+    crash.check(false, fault::SYSTEM_REBOOT, 0, status);
+}
+
+/// The handler of the system reset: it calls RTAS, in the middle of whatever was interrupted.
+pub fn nested(gate: &mut Gate, index: usize) {
+    let slot = Slot::of(index);
+    slot.set(word::NESTED_FAULT, 0);
+    let rtas = super::instance(slot.get(word::WIDTH));
+    let source = slot.get(word::NESTED_SOURCE) as u32;
+    if source != 0 {
+        let mut call = |function: Function, inputs: &[u32], outputs: usize| {
+            let outcome = rtas.quick(gate, buffer(index, true), function.token(), inputs, outputs);
+            outcome.unwrap_or_else(|trap| [-1_000_000 - trap.vector as i64, 0, 0])
+        };
+        let check = |ok: bool, what: u64, seen: i64| {
+            if !ok && slot.get(word::NESTED_FAULT) == 0 {
+                slot.set(word::NESTED_FAULT, what);
+                slot.set(word::NESTED_SEEN, seen as u64);
+            }
+        };
+        let [status, ..] = call(Function::IntOff, &[source], 1);
+        check(status == 0, fault::INT_OFF, status);
+        let [status, ..] = call(Function::GetXive, &[source], 3);
+        check(status == 0, fault::GET_XIVE, status);
+        let [held, _, priority] = at_hypervisor(source);
+        let masked = held == 0 && priority == LEAST_FAVORED;
+        check(masked, fault::NOT_MASKED, priority.into());
+    }
+    if source != 0 {
+        slot.set(word::RESETS, slot.get(word::RESETS).wrapping_add(1));
+        stop::stop();
+    }
+}
