@@ -60,6 +60,8 @@ pub mod word {
     pub const NESTED_SEEN: usize = 49;
     /// What register 3 must hold when the driver puts the processor at the restart address.
     pub const GATE: usize = 50;
+    /// A source that the crash path leaves out, to show that the driver sees it; or 0.
+    pub const LEFT_OUT: usize = 51;
 }
 
 /// What a processor can be told.
@@ -90,8 +92,6 @@ pub mod command {
 pub mod flag {
     /// Calls are made under one lock, as Linux makes them: to show that the driver sees it.
     pub const LOCK: u64 = 1;
-    /// The crash path leaves one source out: to show that the driver sees it.
-    pub const LEAVE_ONE: u64 = 2;
     /// The crash path takes all numbers that a source may have, not only those of the machine.
     pub const EVERY_NUMBER: u64 = 4;
 }
@@ -165,6 +165,7 @@ mod tests {
             (word::NESTED_FAULT, 1),
             (word::NESTED_SEEN, 1),
             (word::GATE, 1),
+            (word::LEFT_OUT, 1),
         ];
         let mut owners = [0; WORDS];
         for (first, count) in parts {

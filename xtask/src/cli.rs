@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::defaults;
+use crate::points::Partition;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -87,6 +88,20 @@ Examples:
 Where a processor is held inside RTAS, the same is run with it held outside, and a patched kernel is
 also run on SLOF and on oxrtas without its lists, where it has to hang.")]
     QemuCrash(QemuCrashArgs),
+    /// Let a processor die at every instruction of every RTAS call, and another one crash
+    #[command(after_help = "\
+Examples:
+  cargo xtask crash-points                     all units; goes on where it was broken off
+  cargo xtask crash-points --list              their names
+  cargo xtask crash-points --only walk/ibm,int-off
+  cargo xtask crash-points --only walk/ibm,int-off/masked/32 --at 123   one point again
+  cargo xtask crash-points --partition 2/3     a third of it; then, on one machine:
+  cargo xtask crash-points --record --no-run --merge two.json --merge three.json
+  cargo xtask crash-points --broken lock --only walk/ibm,int-off/masked/32   must fail
+
+What was done is kept below target/crash-points, one file for each blob and seed. A record is
+written only of a complete run that passed.")]
+    CrashPoints(CrashPointsArgs),
     /// Measure the time to the hand-over and the cost of RTAS calls
     #[command(after_help = "\
 Examples:
@@ -234,6 +249,59 @@ pub struct QemuCrashArgs {
     /// How the results are reported.
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// Options of `cargo xtask crash-points`.
+#[derive(Args, Clone, Debug)]
+pub struct CrashPointsArgs {
+    /// Only units whose name contains this, or the one that is called so
+    #[arg(long, value_name = "PATTERN")]
+    pub only: Option<String>,
+    /// Only this point of the unit: the instruction of a walk, from 0
+    #[arg(long, value_name = "N", requires = "only")]
+    pub at: Option<usize>,
+    /// Only a share of the units, to spread a run over machines: `2/3` is the second of three
+    #[arg(long, value_name = "I/N")]
+    pub partition: Option<Partition>,
+    /// Only list the units
+    #[arg(long)]
+    pub list: bool,
+    /// The seed of all sampling
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Run units again that passed before
+    #[arg(long)]
+    pub fresh: bool,
+    /// Add what another machine did: its file below target/crash-points
+    #[arg(long, value_name = "FILE")]
+    pub merge: Vec<PathBuf>,
+    /// Write rtas/crash-points.json, if everything was run and passed
+    #[arg(long)]
+    pub record: bool,
+    /// Run nothing; only merge and record
+    #[arg(long, requires = "record")]
+    pub no_run: bool,
+    /// Break something on purpose: the run must fail
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub broken: Option<Broken>,
+    /// Firmware: oxrtas, slof, vof, or the file of an image for `-bios`
+    #[arg(long, value_name = "NAME|FILE", default_value = defaults::FIRMWARE)]
+    pub firmware: String,
+    /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary
+    #[arg(long, value_name = "VERSION|FILE", default_value = defaults::QEMU)]
+    pub qemu: String,
+    /// How the results are reported.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// What crash-points can break, to show that it sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Broken {
+    /// The guest makes all calls under one lock, as Linux does
+    Lock,
+    /// The crash path leaves one source out
+    LeaveOne,
 }
 
 /// Options of `cargo xtask bench`.

@@ -57,6 +57,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Kernel(arguments) => kernel::run(&arguments),
         Command::Qemu(arguments) => qemu::run(&arguments),
         Command::QemuCrash(arguments) => crash::run(&arguments),
+        Command::CrashPoints(arguments) => points::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Test(arguments) => suite::run(&arguments),

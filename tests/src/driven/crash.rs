@@ -113,12 +113,8 @@ fn path<'a>(gate: &'a mut Gate, slot: &'a Slot, rtas: &'a Rtas) -> Crash<'a> {
         rtas,
         calls: 0,
     };
-    let left = if slot.get(word::FLAGS) & flag::LEAVE_ONE != 0 {
-        sources().next()
-    } else {
-        None
-    };
-    for source in chosen(slot).filter(|source| Some(*source) != left) {
+    let left_out = slot.get(word::LEFT_OUT);
+    for source in chosen(slot).filter(|source| u64::from(*source) != left_out) {
         crash.mask(source);
     }
     crash.report();

@@ -26,7 +26,7 @@ mod report;
 mod run;
 mod scenario;
 mod subject;
-mod symbols;
+pub mod symbols;
 mod timeline;
 mod victims;
 

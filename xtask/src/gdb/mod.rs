@@ -111,6 +111,20 @@ impl Gdb {
         Ok(content)
     }
 
+    /// Writes `bytes` from `address` on, as processor `thread` sees them.
+    pub fn write_memory(&mut self, thread: Thread, address: u64, bytes: &[u8]) -> Result<()> {
+        self.ok(&format!("Hg{thread:x}"))?;
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.ok(&format!("M{address:x},{:x}:{digits}", bytes.len()))
+    }
+
+    /// Writes `bytes` into register `number`, in the order in which the processor would store them.
+    fn write_register(&mut self, thread: Thread, number: u32, bytes: [u8; 8]) -> Result<()> {
+        self.ok(&format!("Hg{thread:x}"))?;
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.ok(&format!("P{number:x}={digits}"))
+    }
+
     /// Sets a breakpoint at an effective address, for all processors.
     pub fn set_breakpoint(&mut self, address: u64) -> Result<()> {
         self.ok(&format!("Z0,{address:x},4"))
@@ -136,6 +150,11 @@ impl Gdb {
         let running = self.threads.iter().filter(|thread| !held.contains(thread));
         let actions: String = running.map(|thread| format!(";c:{thread:x}")).collect();
         self.send(&format!("vCont{actions}"))
+    }
+
+    /// Lets `thread` run alone. As for [`Gdb::resume_but`], the machine runs from then on.
+    pub fn resume_only(&mut self, thread: Thread) -> Result<()> {
+        self.send(&format!("vCont;c:{thread:x}"))
     }
 
     /// Waits for the machine to stop by itself: the processor that was the reason, or nothing if it
@@ -276,6 +295,24 @@ mod tests {
             gdb.resume_but(held.iter().copied()).unwrap();
             assert_eq!(gdb.wait_stopped(later).unwrap(), Some(3));
         }
+        handle.join().unwrap();
+    }
+
+    #[test]
+    fn one_processor_runs_alone_and_memory_is_written_in_hexadecimal() {
+        let (mut gdb, handle) = stub(&[
+            ("Hg2", "OK"),
+            ("Mc000,2:00ff", "OK"),
+            ("Hg2", "OK"),
+            ("P40=0000000000401008", "OK"),
+            ("vCont;c:2", "T05thread:02;"),
+        ]);
+        gdb.write_memory(2, 0xc000, &[0, 0xff]).unwrap();
+        gdb.write_register(2, 64, 0x40_1008_u64.to_be_bytes())
+            .unwrap();
+        gdb.resume_only(2).unwrap();
+        let later = Instant::now() + Duration::from_secs(60);
+        assert_eq!(gdb.wait_stopped(later).unwrap(), Some(2));
         handle.join().unwrap();
     }
 

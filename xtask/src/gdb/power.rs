@@ -122,6 +122,20 @@ impl Gdb {
         ))
     }
 
+    /// The address of the next instruction of a stopped processor that is known to be big endian.
+    pub fn big_endian_instruction_pointer(&mut self, thread: Thread) -> Result<u64> {
+        Ok(u64::from_be_bytes(
+            self.double_word(thread, INSTRUCTION_POINTER)?,
+        ))
+    }
+
+    /// Has a stopped processor, which is big endian, go on at `address` with `argument` in
+    /// register 3.
+    pub fn redirect(&mut self, thread: Thread, address: u64, argument: u64) -> Result<()> {
+        self.write_register(thread, ARGUMENT, argument.to_be_bytes())?;
+        self.write_register(thread, INSTRUCTION_POINTER, address.to_be_bytes())
+    }
+
     fn double_word(&mut self, thread: Thread, register: u32) -> Result<[u8; 8]> {
         let bytes = self.register(thread, register)?;
         bytes

@@ -18,7 +18,7 @@ pub const FORMAT: u32 = 1;
 pub const PATH: &str = "rtas/crash-points.json";
 
 /// Campaigns beside the single deaths that a record must have. Each is about all functions at once.
-pub const REQUIRED_CAMPAIGNS: &[&str] = &[];
+pub const REQUIRED_CAMPAIGNS: &[&str] = &["nested", "pairs", "triples", "all-4", "all-64"];
 
 /// What a complete run found of one blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

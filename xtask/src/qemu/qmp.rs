@@ -107,6 +107,16 @@ impl Qmp {
         }
     }
 
+    /// How many events `name` came since the last time events were asked for. All others are dropped.
+    pub fn count_events(&mut self, name: &str) -> Result<usize> {
+        // Its answer comes behind the events so far.
+        self.execute("query-status", json!({}))?;
+        let is_wanted = |event: &Value| event.get("event").and_then(Value::as_str) == Some(name);
+        let count = self.events.iter().filter(|event| is_wanted(event)).count();
+        self.events.clear();
+        Ok(count)
+    }
+
     fn receive(&mut self) -> Result<Value> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let line = match self.lines.recv_timeout(left) {
@@ -164,6 +174,15 @@ mod tests {
         let value = qmp.execute("query", json!({})).unwrap();
         assert_eq!(value, json!({ "n": 3 }));
         assert!(qmp.wait_event("RESET").is_ok());
+    }
+
+    #[test]
+    fn events_so_far_are_counted_once() {
+        let said = "{\"event\": \"A\"}\n{\"event\": \"B\"}\n{\"event\": \"A\"}\n{\"return\": {}}";
+        let (_kept, qmp) = serve(vec![OK, said, OK]);
+        let mut qmp = qmp.unwrap();
+        assert_eq!(qmp.count_events("A").unwrap(), 2);
+        assert_eq!(qmp.count_events("B").unwrap(), 0);
     }
 
     #[test]

@@ -154,6 +154,19 @@ impl Session {
             .wait(&mut self.cursor, wanted, &self.forbidden, deadline)
     }
 
+    /// Waits for a line that holds `wanted`, for `limit` from now.
+    pub fn wait_for_within(&mut self, wanted: &str, limit: Duration) -> Result<String> {
+        match self.wait_until(&[wanted], Instant::now() + limit) {
+            Seen::Wanted(_, line) => Ok(line),
+            Seen::Forbidden(line) => self.fail(&format!("the console shows: {line}")),
+            Seen::End => self.fail(&format!("QEMU ended before the console showed {wanted:?}")),
+            Seen::Deadline => self.fail(&format!(
+                "the console did not show {wanted:?} within {} s",
+                limit.as_secs()
+            )),
+        }
+    }
+
     /// Connects to QEMU's control socket. One connection at a time.
     pub fn qmp(&self) -> Result<Qmp> {
         Qmp::connect(&self.sockets.path().join("qmp"), self.deadline)

@@ -1,0 +1,373 @@
+//! What walks, samples and nested calls are made of: a machine in a known state, processors placed
+//! at instructions, crash paths and their verdicts.
+
+use super::calls::{Call, Case};
+use super::target::{Broken, COMMANDER, Outcome, Stopped, Target};
+use crate::crash::symbols::Symbols;
+use crate::qemu::Machine;
+use anyhow::{Context, Result, bail};
+use conformance_guest::points::{command, fault, word};
+use conformance_guest::source::Random;
+use std::collections::HashMap;
+
+/// The processor that dies, or the first of those that do.
+pub const VICTIM: usize = 1;
+/// The processor that died before, where a case has one.
+pub const EARLIER: usize = 3;
+/// Instructions that a call may have: far more, and it does not end.
+const LONGEST: usize = 20_000;
+/// A crash path may take this many times the ticks of one with nobody dead. The ticks count
+/// instructions: nothing in it may wait.
+const BOUND: u64 = 2;
+/// Failures after which a unit is given up: each may cost a machine.
+pub const ENOUGH: usize = 3;
+/// `sc 1`.
+const HYPERCALL: u32 = 0x4400_0022;
+
+/// The instructions that a call executes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// Their addresses.
+    pub addresses: Vec<u64>,
+    /// Which of them are hypercalls.
+    pub hypercalls: Vec<usize>,
+    /// What came of the call; nothing if it leaves.
+    pub outcome: Option<Outcome>,
+}
+
+/// What came of a crash path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Survival {
+    /// It was all it must be; its ticks.
+    Passed(u64),
+    /// It ended, and something was wrong.
+    Failed(String),
+    /// It did not end: the machine is of no more use.
+    Lost(String),
+}
+
+/// A machine for many units, booted anew where one is lost.
+pub struct Bench {
+    machine: Machine,
+    /// Processors of the machine.
+    processors: usize,
+    name: String,
+    broken: Broken,
+    /// The seed of all sampling.
+    pub seed: u64,
+    symbols: Option<Symbols>,
+    target: Option<Target>,
+    traces: HashMap<String, Trace>,
+    mark: u64,
+}
+
+impl Bench {
+    /// A bench for `machine`, which has `processors`. Nothing runs yet.
+    pub fn new(
+        machine: Machine,
+        processors: usize,
+        name: &str,
+        broken: Broken,
+        seed: u64,
+        symbols: Option<Symbols>,
+    ) -> Self {
+        Self {
+            machine,
+            processors,
+            name: name.to_owned(),
+            broken,
+            seed,
+            symbols,
+            target: None,
+            traces: HashMap::new(),
+            mark: 0,
+        }
+    }
+
+    /// A bench for another machine, which knows what this one has learned.
+    pub fn sibling(&self, machine: Machine, processors: usize, name: &str) -> Self {
+        Self {
+            machine,
+            processors,
+            name: name.to_owned(),
+            broken: self.broken,
+            seed: self.seed,
+            symbols: self.symbols.clone(),
+            target: None,
+            traces: self.traces.clone(),
+            mark: 0,
+        }
+    }
+
+    /// The machine that is booted.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Traces those of `calls` that were not traced yet, made in the state of `case`.
+    pub fn learn(&mut self, calls: &[Call], case: &Case, width: u32) -> Result<()> {
+        for call in calls {
+            let key = key(call, width);
+            if !self.traces.contains_key(&key) {
+                self.prepare(case, width)?;
+                let trace = self.trace(VICTIM, call)?;
+                self.traces.insert(key, trace);
+            }
+        }
+        Ok(())
+    }
+
+    /// Instructions of a call that was [learned](Self::learn).
+    pub fn length(&self, call: &Call, width: u32) -> Option<usize> {
+        let trace = self.traces.get(&key(call, width))?;
+        Some(trace.addresses.len())
+    }
+
+    /// The machine, booted if need be.
+    pub fn target(&mut self) -> Result<&mut Target> {
+        let target = match self.target.take() {
+            Some(target) => target,
+            None => {
+                self.mark = 0;
+                Target::boot(&self.machine, &self.name, self.processors, self.broken)?
+            }
+        };
+        Ok(self.target.insert(target))
+    }
+
+    /// Gives the machine up.
+    pub fn discard(&mut self) {
+        self.target = None;
+    }
+
+    /// A generator for the unit `name`.
+    pub fn random(&self, name: &str) -> Random {
+        // FNV-1a.
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        Random::new(hash ^ self.seed)
+    }
+
+    /// Instances and sources as after the boot, and then the state of the case. All processors wait
+    /// for commands, but for the one that died before.
+    pub fn prepare(&mut self, case: &Case, width: u32) -> Result<()> {
+        self.reset(case, width)?;
+        let Some(call) = &case.in_flight else {
+            return Ok(());
+        };
+        let key = format!("in flight {}", key(call, width));
+        let trace = match self.traces.get(&key) {
+            Some(trace) => trace.clone(),
+            None => {
+                let trace = self.trace(EARLIER, call)?;
+                self.traces.insert(key, trace.clone());
+                self.reset(case, width)?;
+                trace
+            }
+        };
+        // The last hypercall makes the hypervisor follow; before it the word says one thing and the
+        // hypervisor another.
+        let last = trace.hypercalls.last().copied();
+        let last = last.context("the earlier call makes no hypercall")?;
+        self.place(EARLIER, call, last, &trace)
+    }
+
+    fn reset(&mut self, case: &Case, width: u32) -> Result<()> {
+        let target = self.target()?;
+        target.set_width(width);
+        if case.in_flight.is_some() && !target.is_waiting(EARLIER)? {
+            target.give_up(EARLIER)?;
+        }
+        target.command(COMMANDER, command::REWIND)?;
+        target.set_buffer(&case.buffer)?;
+        for call in &case.before {
+            let outcome = target.call(COMMANDER, call)?;
+            if outcome.status() != 0 || outcome.trap != 0 {
+                bail!("{call:?} was to prepare, and says {outcome:x?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a call in single steps, from the first instruction of RTAS to the return to the caller,
+    /// or to the hypercall that does not return.
+    pub fn trace(&mut self, index: usize, call: &Call) -> Result<Trace> {
+        let target = self.target()?;
+        target.enter(index, call)?;
+        let area = target.area();
+        let mut trace = Trace::default();
+        let mut words: HashMap<u64, u32> = HashMap::new();
+        loop {
+            let at = target.at(index)?;
+            if !area.contains(&at) {
+                break;
+            }
+            if trace.addresses.len() >= LONGEST {
+                bail!(
+                    "{} is at {at:#x} after {LONGEST} instructions",
+                    call.function
+                );
+            }
+            let word = match words.get(&at) {
+                Some(word) => *word,
+                None => target.instruction(at)?,
+            };
+            words.insert(at, word);
+            if word == HYPERCALL {
+                trace.hypercalls.push(trace.addresses.len());
+            }
+            trace.addresses.push(at);
+            if word == HYPERCALL && call.leaves() {
+                return Ok(trace);
+            }
+            target.step(index)?;
+        }
+        let stopped = target.run(index)?;
+        if !target.is_done(stopped) {
+            bail!("{} does not come back: {stopped:x?}", call.function);
+        }
+        trace.outcome = Some(target.outcome(index, call)?);
+        Ok(trace)
+    }
+
+    /// Makes the machine what it was before the victim's call was traced.
+    pub fn after_trace(&mut self, call: &Call, trace: &Trace) -> Result<()> {
+        if call.lasts() {
+            self.discard();
+        } else if trace.outcome.is_none() {
+            // It stands at its hypercall.
+            self.target()?.give_up(VICTIM)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a call on a processor and stops it before instruction `number` of its trace.
+    pub fn place(&mut self, index: usize, call: &Call, number: usize, trace: &Trace) -> Result<()> {
+        let at = self.advance(index, call, number)?;
+        let wanted = trace.addresses.get(number).copied();
+        if wanted != Some(at) {
+            bail!("instruction {number} is at {at:#x}, and was at {wanted:x?}");
+        }
+        Ok(())
+    }
+
+    /// Starts a call on a processor and lets it execute `number` instructions: where it is then.
+    pub fn advance(&mut self, index: usize, call: &Call, number: usize) -> Result<u64> {
+        let target = self.target()?;
+        target.enter(index, call)?;
+        for _ in 0..number {
+            target.step(index)?;
+        }
+        target.at(index)
+    }
+
+    /// Lets the commander go through a crash. `usual` is what it takes with nobody dead.
+    pub fn crash(&mut self, width: u32, flags: u64, usual: Option<u64>) -> Result<Survival> {
+        let mark = self.mark;
+        let target = self.target()?;
+        target.set(COMMANDER, word::COMMAND, &[command::CRASH, width.into()])?;
+        target.set_flags(COMMANDER, flags)?;
+        let stopped = target.go(COMMANDER)?;
+        if !target.is_done(stopped) {
+            return Ok(Survival::Lost(self.lost(stopped)));
+        }
+        let words = target.get_all(COMMANDER, word::FAULT, word::MARK + 1 - word::FAULT)?;
+        let word = |at: usize| words.get(at - word::FAULT).copied().unwrap_or_default();
+        self.mark = word(word::MARK);
+        if self.mark != mark + 1 {
+            bail!("the crash path was not run: {} after {mark}", self.mark);
+        }
+        if word(word::FAULT) != 0 {
+            return Ok(Survival::Failed(fault_of(
+                word(word::FAULT),
+                Some(word(word::SUBJECT)),
+                word(word::SEEN),
+            )));
+        }
+        let (ticks, calls) = (word(word::TICKS), word(word::CALLS));
+        if usual.is_some_and(|usual| ticks > usual * BOUND) {
+            return Ok(Survival::Failed(format!(
+                "the crash path took {ticks} ticks of the timebase, {usual:?} with nobody dead"
+            )));
+        }
+        if calls == 0 {
+            bail!("the crash path made no calls");
+        }
+        Ok(Survival::Passed(ticks))
+    }
+
+    /// Where the commander is that does not get on.
+    fn lost(&self, stopped: Stopped) -> String {
+        let at = match stopped {
+            Stopped::At(at) | Stopped::Not(at) => at,
+        };
+        format!(
+            "the crash path does not end: it is at {at:#x} ({})",
+            self.describe(at)
+        )
+    }
+
+    /// Lets the commander go through a crash that ends in system-reboot, and boots anew.
+    pub fn reboot(&mut self, width: u32) -> Result<Survival> {
+        let target = self.target()?;
+        target.qmp().count_events("RESET")?;
+        target.set(COMMANDER, word::COMMAND, &[command::REBOOT, width.into()])?;
+        target.set_flags(COMMANDER, 0)?;
+        let stopped = target.go(COMMANDER)?;
+        if !target.is_done(stopped) {
+            return Ok(Survival::Lost(self.lost(stopped)));
+        }
+        let resets = target.qmp().count_events("RESET")?;
+        let fault = target.get_all(COMMANDER, word::FAULT, 3)?;
+        if resets == 0 {
+            let [what, subject, seen] = fault[..] else {
+                bail!("no fault");
+            };
+            self.mark += 1;
+            return Ok(Survival::Failed(fault_of(what, Some(subject), seen)));
+        }
+        // The guest's memory was cleared with the reset.
+        target.start_others()?;
+        self.mark = 0;
+        Ok(Survival::Passed(0))
+    }
+
+    /// An address as an offset in the blob and, if there are symbols, in its functions.
+    pub fn describe(&self, address: u64) -> String {
+        let Some(target) = &self.target else {
+            return String::new();
+        };
+        // The second entry is 8 bytes behind the first (linker/, `rtas/blob/src/entry.rs`).
+        let image = target.entry() & !0xf;
+        if !target.area().contains(&address) {
+            return "outside RTAS".to_owned();
+        }
+        let offset = address.wrapping_sub(image);
+        match self
+            .symbols
+            .as_ref()
+            .and_then(|symbols| symbols.lookup(offset))
+        {
+            Some((name, inside)) => format!("blob + {offset:#x}, {name} + {inside:#x}"),
+            None => format!("entry + {offset:#x}"),
+        }
+    }
+}
+
+/// By what a trace is found again.
+fn key(call: &Call, width: u32) -> String {
+    format!("{call:?} {width}")
+}
+
+/// A fault in words.
+pub fn fault_of(fault: u64, subject: Option<u64>, seen: u64) -> String {
+    let subject = subject.filter(|subject| *subject != 0);
+    let subject = subject.map(|source| format!(" for source {source:#x}"));
+    format!(
+        "{}{}: {:#x}",
+        fault::describe(fault),
+        subject.unwrap_or_default(),
+        seen as i64
+    )
+}

@@ -1,0 +1,247 @@
+//! A processor inside a call takes a system reset, and its handler calls RTAS.
+//!
+//! At every instruction of the four interrupt calls, and at some of the others, the handler masks
+//! the source that the interrupted call may be about and asks for it; then everything is put back
+//! and the interrupted call goes on. At some instructions nothing is put back: the interrupted call
+//! goes on in the state that the handler left, must end with a status of its own, and the machine
+//! must still survive a crash.
+
+use super::bench::{Bench, EARLIER, ENOUGH, Survival, Trace, VICTIM, fault_of};
+use super::calls::{Case, SOURCE};
+use super::state::Done;
+use super::target::{COMMANDER, Stopped};
+use super::unit::Unit;
+use anyhow::{Result, bail};
+use conformance_guest::points::{command, word};
+use std::collections::BTreeSet;
+
+/// Instructions that are sampled of a call that is not one of the four.
+const SAMPLE: usize = 12;
+/// Instructions after which the interrupted call goes on in the state that the handler left.
+const GOING_ON: usize = 8;
+/// Instructions that a retry of a store-conditional goes back or leaves out, at most.
+const RETRY: usize = 16;
+/// Of so many system resets one comes from the monitor, to all processors; the rest come from
+/// another processor, by H_SIGNAL_SYS_RESET.
+const MONITOR: usize = 8;
+
+/// Runs the unit, or only the point `at`.
+pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, at: Option<usize>) -> Result<Done> {
+    bench.prepare(case, unit.width)?;
+    let trace = bench.trace(VICTIM, &case.call)?;
+    bench.after_trace(&case.call, &trace)?;
+    let length = trace.addresses.len();
+    let mut random = bench.random(&unit.to_string());
+    let mut sample = |count: usize| -> Vec<usize> {
+        let picked = (0..count).map(|_| random.below(length as u64) as usize);
+        let mut picked: Vec<usize> = picked.collect();
+        picked.sort_unstable();
+        picked.dedup();
+        picked
+    };
+    let (mut there, mut going_on) = if case.call.is_interrupt_call() {
+        ((0..length).collect(), sample(GOING_ON))
+    } else {
+        (sample(SAMPLE), sample(2))
+    };
+    if let Some(at) = at {
+        (there, going_on) = (vec![at], vec![at]);
+    }
+    // A call that leaves does not go on.
+    if trace.outcome.is_none() {
+        going_on.clear();
+    }
+    let mut nested = Nested {
+        bench,
+        unit,
+        case,
+        trace: &trace,
+        done: Done {
+            points: (there.len() + going_on.len()) as u32,
+            ..Done::default()
+        },
+    };
+    nested.walk(&there)?;
+    for number in going_on {
+        if nested.done.failures.len() < ENOUGH {
+            nested.go_on(number)?;
+        }
+    }
+    Ok(nested.done)
+}
+
+struct Nested<'a> {
+    bench: &'a mut Bench,
+    unit: &'a Unit,
+    case: &'a Case,
+    trace: &'a Trace,
+    done: Done,
+}
+
+impl Nested<'_> {
+    /// Interrupts the call at each of `there`, ascending, and puts everything back each time.
+    fn walk(&mut self, there: &[usize]) -> Result<()> {
+        let width = self.unit.width;
+        self.bench.prepare(self.case, width)?;
+        self.bench.place(VICTIM, &self.case.call, 0, self.trace)?;
+        let mut left: BTreeSet<usize> = there.iter().copied().collect();
+        let (mut number, mut executed) = (0, 0);
+        while !left.is_empty() {
+            let at = self.bench.target()?.at(VICTIM)?;
+            executed += 1;
+            if executed > 2 * self.trace.addresses.len() {
+                bail!("the call does not get past instruction {number}");
+            }
+            match self.follow(number, at) {
+                Some(found) => number = found,
+                None if self.bench.target()?.area().contains(&at) => {
+                    self.bench.target()?.step(VICTIM)?;
+                    continue;
+                }
+                None => bail!("the call ends before instruction {number}"),
+            }
+            if left.remove(&number) {
+                self.done.covered += 1;
+                let target = self.bench.target()?;
+                target.set(COMMANDER, word::WIDTH, &[width.into()])?;
+                target.command(COMMANDER, command::NOTE)?;
+                match self.interrupt(number)? {
+                    None => self.done.passed += 1,
+                    Some(why) => {
+                        self.fail(number, at, &why);
+                        self.bench.discard();
+                        return Ok(());
+                    }
+                }
+                let target = self.bench.target()?;
+                target.command(COMMANDER, command::TAKE_BACK)?;
+                // The rest of the handler.
+                let stopped = target.run_to(VICTIM, at)?;
+                if stopped != Stopped::At(at) {
+                    bail!("the handler comes back to {stopped:x?}, not to {at:#x}");
+                }
+            }
+            let last = number + 1 == self.trace.addresses.len();
+            if last && self.trace.outcome.is_none() {
+                break;
+            }
+            self.bench.target()?.step(VICTIM)?;
+            number += 1;
+        }
+        let target = self.bench.target()?;
+        let in_rtas = target.area().contains(&target.at(VICTIM)?);
+        match &self.trace.outcome {
+            Some(wanted) if !in_rtas => {
+                let stopped = target.run(VICTIM)?;
+                let found = target.outcome(VICTIM, &self.case.call)?;
+                if !target.is_done(stopped) || found.status() != wanted.status() {
+                    bail!("the call ends with {found:x?} ({stopped:x?}), not with {wanted:x?}");
+                }
+                Ok(())
+            }
+            _ => target.give_up(VICTIM),
+        }
+    }
+
+    /// Which instruction of the trace the call is at, `expected` being the next one; none if it is
+    /// elsewhere. The handler's calls take the processor's reservation away, so a store-conditional
+    /// may fail, and what follows then is not in the trace, or not there again.
+    fn follow(&self, expected: usize, at: u64) -> Option<usize> {
+        let is_at = |number: &usize| self.trace.addresses.get(*number) == Some(&at);
+        let around = expected.saturating_sub(RETRY)..expected + RETRY;
+        around
+            .filter(is_at)
+            .min_by_key(|number| number.abs_diff(expected))
+    }
+
+    /// Sends a system reset to the victim, which stands before instruction `number`: what is wrong
+    /// with the calls of its handler. It stops in the handler, after them.
+    fn interrupt(&mut self, number: usize) -> Result<Option<String>> {
+        let target = self.bench.target()?;
+        target.set(VICTIM, word::NESTED_SOURCE, &[SOURCE])?;
+        let before = target.get(VICTIM, word::RESETS)?;
+        if number.is_multiple_of(MONITOR) {
+            target.reset_all()?;
+            // Those that wait for commands go through their handlers, without a call, and wait on.
+            for index in 0..target.running() {
+                if index != VICTIM && !(index == EARLIER && self.case.in_flight.is_some()) {
+                    let stopped = target.run(index)?;
+                    if !target.is_done(stopped) {
+                        bail!("processor {index} did not come back from its reset: {stopped:x?}");
+                    }
+                }
+            }
+        } else {
+            target.set(COMMANDER, word::ARGUMENTS, &[VICTIM as u64])?;
+            target.command(COMMANDER, command::RESET)?;
+            let status = target.get(COMMANDER, word::RESULTS)?;
+            if status != 0 {
+                bail!("H_SIGNAL_SYS_RESET says {}", status as i64);
+            }
+        }
+        let stopped = target.run(VICTIM)?;
+        if !target.is_done(stopped) {
+            return Ok(Some(format!("the nested calls do not end: {stopped:x?}")));
+        }
+        let words = target.get_all(VICTIM, word::NESTED_FAULT, 2)?;
+        let resets = target.get(VICTIM, word::RESETS)?;
+        let [what, seen] = words[..] else {
+            bail!("no fault");
+        };
+        if resets != before + 1 {
+            bail!("the handler was not run");
+        }
+        target.set(VICTIM, word::NESTED_SOURCE, &[0])?;
+        Ok((what != 0).then(|| format!("nested: {}", fault_of(what, Some(SOURCE), seen))))
+    }
+
+    /// Interrupts the call at `number`, and lets it go on in the state that the handler left.
+    fn go_on(&mut self, number: usize) -> Result<()> {
+        let width = self.unit.width;
+        if self.case.call.lasts() {
+            self.bench.discard();
+        }
+        self.bench.prepare(self.case, width)?;
+        self.bench
+            .place(VICTIM, &self.case.call, number, self.trace)?;
+        let at = self.bench.target()?.at(VICTIM)?;
+        self.done.covered += 1;
+        let mut wrong = self.interrupt(number)?;
+        if wrong.is_none() {
+            let target = self.bench.target()?;
+            let stopped = target.go(VICTIM)?;
+            if target.is_done(stopped) {
+                let found = target.outcome(VICTIM, &self.case.call)?;
+                let wanted = self.trace.outcome.as_ref().map(|outcome| outcome.status());
+                if found.trap != 0 || Some(found.status()) != wanted {
+                    wrong = Some(format!("the interrupted call ends with {found:x?}"));
+                }
+            } else {
+                wrong = Some(format!("the interrupted call does not end: {stopped:x?}"));
+            }
+        }
+        if wrong.is_none() {
+            match self.bench.crash(width, 0, None)? {
+                Survival::Passed(_) => (),
+                Survival::Failed(why) | Survival::Lost(why) => wrong = Some(why),
+            }
+        }
+        match wrong {
+            None => self.done.passed += 1,
+            Some(why) => {
+                self.fail(number, at, &why);
+                self.bench.discard();
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, number: usize, at: u64, why: &str) {
+        let place = self.bench.describe(at);
+        self.done.failures.push(format!(
+            "reset before instruction {number} at {place}: {why}\n\
+             cargo xtask crash-points --only {} --at {number} --seed {}",
+            self.unit, self.bench.seed
+        ));
+    }
+}

@@ -1,0 +1,443 @@
+//! The machine whose processors die: QEMU with the guest of `tests/src/driven`, driven over gdb.
+//!
+//! All processors but one are held at any time, and QEMU counts instructions (`-icount`), so every
+//! run is the same. Each processor waits at a breakpoint for a command in its slot of memory.
+
+use super::calls::{self, Call, Input};
+use crate::gdb::{Gdb, Thread};
+use crate::qemu::{Machine, Qmp, Session};
+use anyhow::{Context, Result, bail};
+use conformance_guest::points::{self, WORDS, command, word};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How long a machine may run: a safety net, far beyond the longest batch.
+const LIFE: Duration = Duration::from_secs(6 * 3600);
+/// How long the guest may take until it is ready.
+const BOOT: Duration = Duration::from_secs(120);
+/// How long a processor may run until it stops by itself: a hundred times what it takes, since the
+/// verdict comes from counted instructions wherever there is one.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The processor that goes through crashes.
+pub const COMMANDER: usize = 0;
+
+/// What is broken on purpose, to show that it is seen; nothing by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Broken {
+    /// Flags of all commands.
+    pub flags: u64,
+    /// A source that the crash path leaves out, or 0.
+    pub left_out: u64,
+}
+
+/// Where the guest says things are: real addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    slots: u64,
+    stop: u64,
+    restart: u64,
+    /// Entries of the instances for 32 and for 64 bits; 0 where there is none.
+    pub entries: [u64; 2],
+    /// The private areas of the instances.
+    pub bases: [u64; 2],
+    /// Size of each.
+    pub size: u64,
+    free: u64,
+}
+
+impl Places {
+    /// Reads the guest's line.
+    fn parse(line: &str) -> Result<Self> {
+        let rest = line.split_once(points::READY);
+        let (_, rest) = rest.context("the guest is not ready")?;
+        let mut places = Self::default();
+        for word in rest.split_whitespace() {
+            let (key, value) = word.split_once('=').context("no key and value")?;
+            let value =
+                u64::from_str_radix(value, 16).with_context(|| format!("no number: {word}"))?;
+            match key {
+                "slots" => places.slots = value,
+                "stop" => places.stop = value,
+                "restart" => places.restart = value,
+                "entry32" => places.entries[0] = value,
+                "entry64" => places.entries[1] = value,
+                "base32" => places.bases[0] = value,
+                "base64" => places.bases[1] = value,
+                "size" => places.size = value,
+                "free" => places.free = value,
+                _ => (),
+            }
+        }
+        if places.slots == 0 || places.stop == 0 || places.entries[0] == 0 {
+            bail!("the guest says {line}");
+        }
+        Ok(places)
+    }
+}
+
+/// How a processor came to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// At a breakpoint.
+    At(u64),
+    /// It did not by itself; it was at this address.
+    Not(u64),
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The vector of the exception that ended it, or 0.
+    pub trap: u64,
+    /// Output cells, sign-extended.
+    pub outputs: Vec<u64>,
+}
+
+impl Outcome {
+    /// The status word.
+    pub fn status(&self) -> i64 {
+        self.outputs.first().copied().unwrap_or_default() as i64
+    }
+}
+
+/// The machine, stopped.
+#[derive(Debug)]
+pub struct Target {
+    /// Ends the machine when it goes.
+    _session: Session,
+    gdb: Gdb,
+    qmp: Qmp,
+    places: Places,
+    tokens: BTreeMap<String, u32>,
+    /// Bits of the width of all calls: 32 or 64.
+    width: u64,
+    processors: usize,
+    flags: u64,
+    left_out: u64,
+}
+
+impl Target {
+    /// Boots `machine` and starts processors up to the last but one of the `processors` there are
+    /// at the beginning.
+    pub fn boot(
+        machine: &Machine,
+        name: &str,
+        processors: usize,
+        Broken { flags, left_out }: Broken,
+    ) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("oxrtas-").tempdir()?;
+        let socket = directory.path().join("gdb");
+        let mut machine = machine.clone();
+        let stub = format!("unix:{},server=on,wait=off", socket.display());
+        machine.extra.extend(["-gdb".to_owned(), stub]);
+        let mut session = Session::start(&machine, name, LIFE)?;
+        let ready = session.wait_for_within(points::READY, BOOT)?;
+        let places = Places::parse(&ready)?;
+        let lines = session.lines();
+        let tokens = lines.iter().filter_map(|line| {
+            let (_, rest) = line.text.split_once(points::TOKEN)?;
+            let (name, token) = rest.trim().split_once(' ')?;
+            let token = u32::from_str_radix(token.trim(), 16).ok()?;
+            Some((name.to_owned(), token))
+        });
+        let tokens = tokens.collect();
+        let qmp = session.qmp()?;
+        let mut gdb = Gdb::connect(&socket, Instant::now() + LIFE)?;
+        gdb.set_breakpoint(places.stop)?;
+        let mut target = Self {
+            _session: session,
+            gdb,
+            qmp,
+            places,
+            tokens,
+            width: 32,
+            processors,
+            flags,
+            left_out,
+        };
+        target.gdb.resume_only(thread(COMMANDER))?;
+        target.settle(COMMANDER)?;
+        target.start_others()?;
+        Ok(target)
+    }
+
+    /// Starts the other processors but the spare one, and keeps the state of the instances.
+    pub fn start_others(&mut self) -> Result<()> {
+        for index in 1..calls::spare(self.processors) {
+            self.start(index)?;
+        }
+        self.set(COMMANDER, word::LEFT_OUT, &[self.left_out])?;
+        self.command(COMMANDER, command::KEEP)
+    }
+
+    /// Starts processor `index`, which is stopped in RTAS's sense.
+    pub fn start(&mut self, index: usize) -> Result<()> {
+        self.set(COMMANDER, word::WIDTH, &[self.width])?;
+        self.set(COMMANDER, word::ARGUMENTS, &[index as u64, index as u64])?;
+        self.command(COMMANDER, command::START)?;
+        let status = self.get(COMMANDER, word::RESULTS)?;
+        if status != 0 {
+            bail!("start-cpu of processor {index} says {}", status as i64);
+        }
+        self.gdb.resume_only(thread(index))?;
+        self.settle(index)
+    }
+
+    /// Adds a processor of type `core` to the running machine, and starts it.
+    pub fn add(&mut self, index: usize, core: &str) -> Result<()> {
+        // A breakpoint is for those that are there when it is set.
+        self.gdb.clear_breakpoint(self.places.stop)?;
+        let id = format!("cpu{index}");
+        let device = json!({ "driver": core, "core-id": index, "id": id });
+        self.qmp.execute("device_add", device)?;
+        self.gdb.set_breakpoint(self.places.stop)?;
+        self.start(index)
+    }
+
+    /// Where things are.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// How many processors wait for commands or are in the middle of one: the first ones.
+    pub fn running(&self) -> usize {
+        calls::spare(self.processors)
+    }
+
+    /// QEMU's control socket.
+    pub fn qmp(&mut self) -> &mut Qmp {
+        &mut self.qmp
+    }
+
+    /// Makes all calls that follow calls of `width` bits.
+    pub fn set_width(&mut self, width: u32) {
+        self.width = width.into();
+    }
+
+    /// The range of addresses of the instance that is called.
+    pub fn area(&self) -> std::ops::Range<u64> {
+        let base = self.places.bases[usize::from(self.width == 64)];
+        base..base.saturating_add(self.places.size)
+    }
+
+    /// The entry of the instance that is called.
+    pub fn entry(&self) -> u64 {
+        self.places.entries[usize::from(self.width == 64)]
+    }
+
+    fn place(&self, index: usize, word: usize) -> u64 {
+        self.places.slots + 8 * (WORDS * index + word) as u64
+    }
+
+    /// Words of a processor's slot, from `word` on.
+    pub fn get_all(&mut self, index: usize, word: usize, count: usize) -> Result<Vec<u64>> {
+        let (place, length) = (self.place(index, word), 8 * count as u64);
+        let bytes = self.gdb.memory(thread(index), place, length)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        Ok(words.iter().map(|word| u64::from_be_bytes(*word)).collect())
+    }
+
+    /// A word of a processor's slot.
+    pub fn get(&mut self, index: usize, word: usize) -> Result<u64> {
+        let words = self.get_all(index, word, 1)?;
+        words.first().copied().context("no word")
+    }
+
+    /// Sets words of a processor's slot, from `word` on.
+    pub fn set(&mut self, index: usize, word: usize, values: &[u64]) -> Result<()> {
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_be_bytes())
+            .collect();
+        let place = self.place(index, word);
+        self.gdb.write_memory(thread(index), place, &bytes)
+    }
+
+    /// The 32-bit word at a real address.
+    pub fn instruction(&mut self, address: u64) -> Result<u32> {
+        let bytes = self.gdb.memory(thread(COMMANDER), address, 4)?;
+        let bytes = bytes.first_chunk().context("no instruction")?;
+        Ok(u32::from_be_bytes(*bytes))
+    }
+
+    /// Where a stopped processor is.
+    pub fn at(&mut self, index: usize) -> Result<u64> {
+        self.gdb.big_endian_instruction_pointer(thread(index))
+    }
+
+    /// Whether a stopped processor is where it waits for commands.
+    pub fn is_waiting(&mut self, index: usize) -> Result<bool> {
+        Ok(self.at(index)? == self.places.stop)
+    }
+
+    /// Lets a processor execute one instruction.
+    pub fn step(&mut self, index: usize) -> Result<()> {
+        self.gdb.step(thread(index))
+    }
+
+    /// Lets a processor run until it stops.
+    pub fn run(&mut self, index: usize) -> Result<Stopped> {
+        self.gdb.resume_only(thread(index))?;
+        self.wait(index)
+    }
+
+    fn wait(&mut self, index: usize) -> Result<Stopped> {
+        let deadline = Instant::now() + PATIENCE;
+        let Some(stopped) = self.gdb.wait_stopped(deadline)? else {
+            self.gdb.interrupt()?;
+            return Ok(Stopped::Not(self.at(index)?));
+        };
+        if stopped != thread(index) {
+            bail!(
+                "processor {} stopped, not {index}",
+                stopped.saturating_sub(1)
+            );
+        }
+        Ok(Stopped::At(self.at(index)?))
+    }
+
+    /// Waits for a processor that was just resumed to come to where it waits for commands.
+    fn settle(&mut self, index: usize) -> Result<()> {
+        match self.wait(index)? {
+            Stopped::At(address) if address == self.places.stop => Ok(()),
+            other => bail!("processor {index} is not ready: {other:x?}"),
+        }
+    }
+
+    /// Has a processor that waits for commands obey what is in its slot.
+    pub fn go(&mut self, index: usize) -> Result<Stopped> {
+        // Past the breakpoint.
+        self.step(index)?;
+        self.run(index)
+    }
+
+    /// Whether this is where processors wait for commands.
+    pub fn is_done(&self, stopped: Stopped) -> bool {
+        stopped == Stopped::At(self.places.stop)
+    }
+
+    /// Gives a processor a command, which it must finish.
+    pub fn command(&mut self, index: usize, command: u64) -> Result<()> {
+        self.set(index, word::COMMAND, &[command])?;
+        let stopped = self.go(index)?;
+        if !self.is_done(stopped) {
+            bail!("processor {index} did not finish command {command}: {stopped:x?}");
+        }
+        Ok(())
+    }
+
+    /// Writes a call into a processor's slot.
+    pub fn prepare(&mut self, index: usize, call: &Call) -> Result<()> {
+        let token = self.tokens.get(call.function).copied();
+        let token = token
+            .or_else(|| calls::token_of_absent(call.function))
+            .with_context(|| format!("there is no {}", call.function))?;
+        let (buffer, spare) = (
+            calls::buffer(self.places.free),
+            calls::spare(self.processors),
+        );
+        let inputs = call.inputs.iter().map(|input| match input {
+            Input::Value(value) => *value,
+            Input::Buffer => buffer,
+            Input::Spare => spare as u64,
+        });
+        let counts = [call.inputs.len() as u64, call.outputs];
+        let head = [command::CALL, self.width, token.into()];
+        let words: Vec<u64> = head.into_iter().chain(counts).chain(inputs).collect();
+        self.set(index, word::COMMAND, &words)?;
+        self.set(index, word::FLAGS, &[self.flags])
+    }
+
+    /// Flags of all commands, and these.
+    pub fn set_flags(&mut self, index: usize, more: u64) -> Result<()> {
+        self.set(index, word::FLAGS, &[self.flags | more])
+    }
+
+    /// What came of the last call of a processor.
+    pub fn outcome(&mut self, index: usize, call: &Call) -> Result<Outcome> {
+        Ok(Outcome {
+            trap: self.get(index, word::TRAP)?,
+            outputs: self.get_all(index, word::RESULTS, call.outputs as usize)?,
+        })
+    }
+
+    /// Makes a whole call on a processor.
+    pub fn call(&mut self, index: usize, call: &Call) -> Result<Outcome> {
+        self.prepare(index, call)?;
+        let stopped = self.go(index)?;
+        if !self.is_done(stopped) {
+            bail!("{} did not come back: {stopped:x?}", call.function);
+        }
+        self.outcome(index, call)
+    }
+
+    /// Starts a call on a processor, which stops at the first instruction of RTAS.
+    pub fn enter(&mut self, index: usize, call: &Call) -> Result<()> {
+        self.prepare(index, call)?;
+        let entry = self.entry();
+        let stopped = self.run_to(index, entry)?;
+        if stopped != Stopped::At(entry) {
+            bail!("processor {index} did not enter RTAS: {stopped:x?}");
+        }
+        Ok(())
+    }
+
+    /// Lets a processor go on to `address`.
+    pub fn run_to(&mut self, index: usize, address: u64) -> Result<Stopped> {
+        self.gdb.set_breakpoint(address)?;
+        let stopped = self.go(index);
+        self.gdb.clear_breakpoint(address)?;
+        stopped
+    }
+
+    /// Gives up whatever a processor does: it waits for commands again.
+    pub fn give_up(&mut self, index: usize) -> Result<()> {
+        let gate = self.get(index, word::GATE)?;
+        self.gdb
+            .redirect(thread(index), self.places.restart, gate)?;
+        self.gdb.resume_only(thread(index))?;
+        self.settle(index)
+    }
+
+    /// Writes `content` to where [`Input::Buffer`] points.
+    pub fn set_buffer(&mut self, content: &[u8]) -> Result<()> {
+        if content.is_empty() {
+            return Ok(());
+        }
+        let buffer = calls::buffer(self.places.free);
+        self.gdb.write_memory(thread(COMMANDER), buffer, content)
+    }
+
+    /// Has the monitor send a system reset to all processors.
+    pub fn reset_all(&mut self) -> Result<()> {
+        self.qmp.execute("inject-nmi", json!({}))?;
+        Ok(())
+    }
+}
+
+/// The stub's number of processor `index`.
+fn thread(index: usize) -> Thread {
+    // Never more than the guest has slots.
+    Thread::try_from(index)
+        .unwrap_or(Thread::MAX)
+        .saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guests_line_tells_where_things_are() {
+        let line = "guest: points ready slots=1c36680 stop=401000 restart=401008 entry32=1ffce000 \
+                    entry64=1ff9e008 base32=1ffcd000 base64=1ff9d000 size=15000 free=1ea10000 new=1";
+        let places = Places::parse(line).unwrap();
+        assert_eq!(places.entries, [0x1ffc_e000, 0x1ff9_e008]);
+        assert_eq!((places.stop, places.free), (0x40_1000, 0x1ea1_0000));
+        for bad in ["", "guest: points ready", "guest: points ready slots=x"] {
+            assert!(Places::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The units that a run is made of: what is done at one go, resumed and spread over machines.
+
+use super::calls::{self, Case};
+use std::fmt;
+
+/// Widths, in bits.
+pub const WIDTHS: [u32; 2] = [32, 64];
+/// Parts that the sampled campaigns are cut into, and points of each.
+pub const PARTS: u32 = 8;
+/// Points of one part of the sampled campaigns.
+pub const POINTS_OF_A_PART: u32 = 25;
+/// Machines with all processors dead: processors at the beginning, possible ones, runs.
+const MACHINES: [(usize, usize, u32); 2] = [(2, 4, 4), (8, 64, 1)];
+
+/// What a unit is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A processor dies at every instruction of a call.
+    Walk(Case),
+    /// A processor takes a system reset inside a call and calls RTAS from the handler.
+    Nested(Case),
+    /// So many processors die in calls, at places that are sampled.
+    Several {
+        /// Dead ones: 2 or 3.
+        dead: usize,
+        /// The part of the sample.
+        part: u32,
+    },
+    /// All possible processors are inside a call at once.
+    Everyone {
+        /// Processors at the beginning; the others are added while the machine runs.
+        present: usize,
+        /// All of them.
+        possible: usize,
+        /// The number of the run.
+        part: u32,
+    },
+}
+
+/// One unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// What it is about.
+    pub kind: Kind,
+    /// Bits of the width that RTAS is entered in.
+    pub width: u32,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/", self.campaign())?;
+        match &self.kind {
+            Kind::Walk(case) | Kind::Nested(case) => {
+                write!(out, "{}/{}", case.call.function, case.name)?;
+            }
+            Kind::Several { part, .. } | Kind::Everyone { part, .. } => write!(out, "{part}")?,
+        }
+        write!(out, "/{}", self.width)
+    }
+}
+
+impl Unit {
+    /// What its name begins with, and what its points are counted as.
+    pub fn campaign(&self) -> String {
+        match &self.kind {
+            Kind::Walk(_) => "walk".to_owned(),
+            Kind::Nested(_) => "nested".to_owned(),
+            Kind::Several { dead: 2, .. } => "pairs".to_owned(),
+            Kind::Several { .. } => "triples".to_owned(),
+            Kind::Everyone { possible, .. } => format!("all-{possible}"),
+        }
+    }
+}
+
+/// All units, in the order in which they are run.
+pub fn all() -> Vec<Unit> {
+    let cases = calls::cases();
+    let mut kinds: Vec<Kind> = cases.iter().cloned().map(Kind::Walk).collect();
+    kinds.extend(cases.iter().cloned().map(Kind::Nested));
+    for dead in [2, 3] {
+        kinds.extend((0..PARTS).map(|part| Kind::Several { dead, part }));
+    }
+    for (present, possible, runs) in MACHINES {
+        kinds.extend((0..runs).map(|part| Kind::Everyone {
+            present,
+            possible,
+            part,
+        }));
+    }
+    let units = kinds.into_iter().flat_map(|kind| {
+        let unit = move |width| Unit {
+            kind: kind.clone(),
+            width,
+        };
+        WIDTHS.into_iter().map(unit)
+    });
+    units.collect()
+}
+
+/// A share of something, `index` of `count`, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partition {
+    index: usize,
+    count: usize,
+}
+
+impl Partition {
+    /// Everything.
+    pub const WHOLE: Self = Self { index: 1, count: 1 };
+
+    /// The share of `items`: every `count`th.
+    pub fn of<T>(self, items: Vec<T>) -> Vec<T> {
+        let items = items.into_iter().skip(self.index.saturating_sub(1));
+        items.step_by(self.count.max(1)).collect()
+    }
+}
+
+impl std::str::FromStr for Partition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers = text.split_once('/').and_then(|(index, count)| {
+            let partition = Self {
+                index: index.parse().ok()?,
+                count: count.parse().ok()?,
+            };
+            (1..=partition.count)
+                .contains(&partition.index)
+                .then_some(partition)
+        });
+        numbers.ok_or_else(|| format!("{text:?} is not like 2/3"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_unit_has_a_name_of_its_own() {
+        let units = all();
+        let names: HashSet<String> = units.iter().map(ToString::to_string).collect();
+        assert_eq!(names.len(), units.len());
+        assert!(names.contains("walk/ibm,int-off/in-flight/32"));
+        assert!(names.contains("all-64/0/64"));
+    }
+
+    #[test]
+    fn partitions_are_disjoint_and_leave_nothing_out() {
+        let items: Vec<u32> = (0..10).collect();
+        let mut seen = Vec::new();
+        for text in ["1/3", "2/3", "3/3"] {
+            seen.extend(text.parse::<Partition>().unwrap().of(items.clone()));
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, items);
+        for bad in ["0/3", "4/3", "x", "1/0", "3"] {
+            assert!(bad.parse::<Partition>().is_err(), "{bad}");
+        }
+    }
+}
