@@ -155,7 +155,7 @@ pub struct DocsArgs {
 #[derive(Args, Debug)]
 pub struct KernelArgs {
     /// The version: 6.1, 6.12, or 7.2 (from Debian's unstable)
-    #[arg(long, value_name = "VERSION", default_value = defaults::PATCHED_KERNEL)]
+    #[arg(long, value_name = "VERSION", default_value = defaults::PATCHED_KERNEL.name())]
     pub version: String,
 }
 

@@ -1,10 +1,12 @@
 //! What a command uses where the command line says nothing: one place, used nowhere but in
 //! [`crate::cli`] and in the tables of cases.
 
+use crate::debian::KernelVersion;
+
 /// The Debian kernel that is booted.
 pub const KERNEL: &str = "6.1";
-/// The version that `cargo xtask kernel` patches and builds.
-pub const PATCHED_KERNEL: &str = "6.12";
+/// The version that `cargo xtask kernel` patches and builds; `--kernel patched` is that one.
+pub const PATCHED_KERNEL: KernelVersion = KernelVersion::V6_12;
 /// The QEMU that runs it.
 pub const QEMU: &str = "7.2";
 /// The processor model, one that both QEMU versions and both kernels run.

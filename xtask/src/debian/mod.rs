@@ -5,6 +5,7 @@ mod apt;
 mod cache;
 mod sources;
 
+use crate::defaults;
 use crate::error::WithHint;
 use crate::paths;
 use anyhow::{Context, Result, anyhow};
@@ -165,8 +166,10 @@ pub fn missing() -> Result<Vec<String>> {
     let cache = paths::cache()?;
     let kernels = KernelVersion::ALL.map(|version| format!("kernel-{}", version.name()));
     let others = [GUEST_SET, QEMU_SET].map(str::to_owned);
+    let source = format!("source-{}", defaults::PATCHED_KERNEL.name());
     Ok(kernels
         .into_iter()
+        .chain([source])
         .chain(others)
         .filter(|name| cache::current(&cache, name).is_none())
         .collect())

@@ -39,7 +39,7 @@ pub fn run(arguments: &KernelArgs) -> Result<ExitCode> {
 /// The version of the kernel that the command line calls `name`: `patched`, or `patched-6.12`.
 pub fn patched(name: &str) -> Option<KernelVersion> {
     let version = match name.strip_prefix("patched")? {
-        "" => defaults::PATCHED_KERNEL,
+        "" => return Some(defaults::PATCHED_KERNEL),
         rest => rest.strip_prefix('-')?,
     };
     KernelVersion::named(version, &KernelVersion::SOURCES)

@@ -5,6 +5,7 @@ mod packages;
 
 use crate::cli::SetupArgs;
 use crate::debian::{self, KernelVersion};
+use crate::defaults;
 use crate::error::{EXIT_SETUP_INCOMPLETE, SetupIncomplete};
 use crate::process;
 use crate::progress::Step;
@@ -15,7 +16,7 @@ use std::process::{Command, ExitCode, Stdio};
 /// `cargo xtask setup`.
 pub fn run(arguments: &SetupArgs) -> Result<ExitCode> {
     if arguments.check {
-        let mut missing: Vec<String> = packages::missing(packages::ALL)?
+        let mut missing: Vec<String> = packages::missing(&packages::all())?
             .iter()
             .map(|package| format!("package {} ({})", package.name, package.purpose))
             .collect();
@@ -35,10 +36,11 @@ pub fn run(arguments: &SetupArgs) -> Result<ExitCode> {
 
 /// Installs and fetches everything that any command needs.
 pub fn all() -> Result<()> {
-    ensure(packages::ALL)?;
+    ensure(&packages::all())?;
     for version in KernelVersion::ALL {
         debian::kernel(version)?;
     }
+    debian::kernel_source(defaults::PATCHED_KERNEL)?;
     debian::guest_programs()?;
     debian::backports_qemu()?;
     Ok(())

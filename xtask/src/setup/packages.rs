@@ -35,16 +35,11 @@ impl Package {
 /// not read it, bookworm-security the one that is needed.
 const RUST: &str = "1.96";
 
-/// Every package that some command needs, but [`KERNEL`]: no test builds a kernel.
-pub const ALL: &[Package] = &[
-    COMPILER,
-    LIBRARY_SOURCE,
-    LINTER,
-    EMULATOR,
-    EMULATOR_DATA,
-    DEVICE_TREES,
-    SCHEMAS,
-];
+/// Every package that some command needs.
+pub fn all() -> Vec<Package> {
+    [BUILD, RUN, KERNEL, &[DEVICE_TREES, SCHEMAS]].concat()
+}
+
 /// What building the image needs.
 pub const BUILD: &[Package] = &[COMPILER, LIBRARY_SOURCE, LINTER];
 /// What running a machine needs.

@@ -4,12 +4,15 @@ mod dependencies;
 
 use super::stops::Stop;
 use crate::binding;
-use crate::build::Toolchain;
+use crate::build::{Promise, Toolchain};
 use crate::conformance;
+use crate::debian::KernelVersion;
 use crate::defaults;
+use crate::kernel;
 use crate::report::Verdict;
 use crate::{paths, process};
 use anyhow::{Context, Result, bail};
+use rtas_abi::name;
 use std::env;
 use std::ffi::OsString;
 use std::process::Command;
@@ -41,6 +44,8 @@ enum What {
     Binding(binding::Case, String),
     /// A boot that must stop with a message, on a firmware.
     Stop(Stop, String),
+    /// The kernel with our patches builds.
+    Kernel(KernelVersion),
     /// Crash scenarios: what their names contain, firmware, kernel, QEMU.
     Crash(&'static str, String, &'static str, &'static str),
 }
@@ -128,7 +133,36 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
         late: true,
         what: What::Crash("frozen", "slof".to_owned(), "6.1", "7.2"),
     });
+    // And that the promise is worth something: the dump, and two controls that have none.
+    if firmware == defaults::FIRMWARE {
+        tests.push(HostTest {
+            name: "kernel/patched-6.12 builds".to_owned(),
+            late: true,
+            what: What::Kernel(defaults::PATCHED_KERNEL),
+        });
+        tests.push(HostTest {
+            name: "crash/patched-6.12 7.2".to_owned(),
+            late: true,
+            what: What::Crash(
+                "frozen/",
+                promising().image().to_owned(),
+                "patched-6.12",
+                "7.2",
+            ),
+        });
+    }
     tests
+}
+
+/// The image that lists what a crash calls: the published one, as soon as that does.
+fn promising() -> Promise {
+    let listed = Promise::Proved.functions();
+    let masking = [name::IBM_INT_OFF, name::IBM_SET_XIVE];
+    if masking.iter().all(|name| listed.contains(name)) {
+        Promise::Proved
+    } else {
+        Promise::Claimed
+    }
 }
 
 impl HostTest {
@@ -141,6 +175,7 @@ impl HostTest {
             What::Catalogue => conformance::check_catalogue(),
             What::Binding(case, firmware) => case.run(firmware),
             What::Stop(stop, firmware) => stop.run(firmware),
+            What::Kernel(version) => kernel::build(*version).map(|built| built.release),
             What::Crash(scenario, firmware, kernel, qemu) => {
                 crash(scenario, firmware, kernel, qemu)
             }
