@@ -3,7 +3,10 @@
 
 mod apt;
 mod cache;
+mod headers;
 mod sources;
+
+pub use headers::kernel_headers;
 
 use crate::defaults;
 use crate::error::WithHint;

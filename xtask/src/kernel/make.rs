@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 /// What stands before the names of the compiler and its tools.
-const CROSS: &str = "powerpc64le-linux-gnu-";
+pub const CROSS: &str = "powerpc64le-linux-gnu-";
 
 /// The version of the compiler, as it calls itself.
 pub fn compiler() -> Result<String> {

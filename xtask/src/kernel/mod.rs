@@ -6,6 +6,7 @@
 
 mod config;
 mod make;
+mod module;
 mod source;
 
 use crate::cli::KernelArgs;
@@ -15,9 +16,10 @@ use crate::progress::Step;
 use crate::{defaults, paths, setup};
 use anyhow::{Context, Result};
 use make::Make;
+pub use module::{Tree, hammer};
 use source::Series;
 use std::fs::{self, File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The file that a finished build leaves, after everything else.
@@ -45,6 +47,33 @@ pub fn patched(name: &str) -> Option<KernelVersion> {
     KernelVersion::named(version, &KernelVersion::SOURCES)
 }
 
+/// What modules for the kernel that the command line calls `name` are built with: 6.1, 6.12, or a
+/// patched one.
+pub fn tree(name: &str) -> Result<Tree> {
+    if let Some(version) = patched(name) {
+        build(version)?;
+        let directory = directory(version, &Series::read(version)?)?;
+        return Ok(Tree {
+            source: directory.join("source"),
+            build: Make::new(&directory).output("")?,
+        });
+    }
+    let version = KernelVersion::named(name, &KernelVersion::ALL)
+        .with_context(|| format!("there are no headers of kernel {name}"))?;
+    debian::kernel_headers(version)
+}
+
+/// The directory of the cache for the kernel of `version` with these patches.
+fn directory(version: KernelVersion, series: &Series) -> Result<PathBuf> {
+    let tarball = debian::kernel_source(version)?;
+    let name = format!(
+        "kernel-build-{}-{}",
+        version.name(),
+        series.digest(&tarball, &config::fragment()?, &make::compiler()?)
+    );
+    Ok(paths::cache()?.join(name))
+}
+
 /// Builds the kernel of `version`, unless the cache has it. It has no modules: what the tests need
 /// is built in.
 pub fn build(version: KernelVersion) -> Result<Kernel> {
@@ -52,12 +81,7 @@ pub fn build(version: KernelVersion) -> Result<Kernel> {
     let series = Series::read(version)?;
     let tarball = debian::kernel_source(version)?;
     let fragment = config::fragment()?;
-    let name = format!(
-        "kernel-build-{}-{}",
-        version.name(),
-        series.digest(&tarball, &fragment, &make::compiler()?)
-    );
-    let directory = paths::cache()?.join(name);
+    let directory = directory(version, &series)?;
     let make = Make::new(&directory);
     if !directory.join(COMPLETE).is_file() {
         fs::create_dir_all(&directory)?;
