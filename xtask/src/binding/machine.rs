@@ -28,6 +28,7 @@ pub fn run(firmware: &str, kernel: KernelVersion, qemu: &str) -> Result<String> 
             programs: &debian::guest_programs()?,
             kernel: Some(&kernel),
             kdump: false,
+            hammer: None,
         })?),
         kernel: Some(kernel.image),
         append: "console=hvc0".to_owned(),

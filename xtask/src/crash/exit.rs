@@ -36,16 +36,20 @@ pub fn events(all: &[Value]) -> Vec<String> {
 /// The events that `outcome` has, all of them; nothing for a machine that does not end.
 fn wanted(outcome: Outcome) -> &'static [&'static str] {
     match outcome {
-        Outcome::Dump => &[POWER_OFF],
+        Outcome::Dump | Outcome::DumpOrHang => &[POWER_OFF],
         Outcome::Hang => &[],
         Outcome::Reset => &[RESET],
-        Outcome::OsTerm => &[PANICKED, PANIC_SHUTDOWN],
+        Outcome::OsTerm | Outcome::Twice => &[PANICKED, PANIC_SHUTDOWN],
     }
 }
 
-/// The outcome that these events are of, all of them.
-pub fn came(events: &[String]) -> Option<Outcome> {
-    let outcomes = [Outcome::Dump, Outcome::Reset, Outcome::OsTerm];
+/// The outcome that these events are of, all of them. `dumped` says whether a kdump kernel came.
+pub fn came(events: &[String], dumped: bool) -> Option<Outcome> {
+    let outcomes = if dumped {
+        [Outcome::Dump, Outcome::Twice]
+    } else {
+        [Outcome::Reset, Outcome::OsTerm]
+    };
     outcomes
         .into_iter()
         .find(|outcome| wanted(*outcome) == events)
@@ -111,7 +115,9 @@ mod tests {
                 assert_eq!(good, outcome == other, "{outcome} with {events:?}");
             }
             let (_, own) = ends.iter().find(|(other, _)| other == outcome).unwrap();
-            assert_eq!(came(own), Some(*outcome));
+            let dumped = *outcome == Outcome::Dump;
+            assert_eq!(came(own, dumped), Some(*outcome));
+            assert_ne!(came(own, !dumped), Some(*outcome));
             assert_eq!(failures(*outcome, &[]).len(), 1, "{outcome} without events");
         }
     }

@@ -5,13 +5,14 @@ use super::run::{self, Run};
 use super::scenario::{Place, Scenario};
 use super::subject::Subject;
 use super::symbols::Symbols;
-use crate::debian;
+use crate::debian::{self, Kernel};
 use crate::error::WithHint;
 use crate::guest::{Contents, Mode, initramfs};
+use crate::kernel;
 use crate::qemu::{Bootable, Emulator, Firmware, Machine};
 use anyhow::{Context, Result};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is ready so far, by the names of the command line.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub struct Host {
 /// A kernel, its symbols, and the file system in which it crashes.
 #[derive(Debug)]
 struct Prepared {
-    image: PathBuf,
+    kernel: Kernel,
     symbols: Symbols,
     initramfs: PathBuf,
 }
@@ -83,7 +84,6 @@ impl Host {
             Mode::Kdump.parameter(),
             format!("oxrtas.crash={}", scenario.crash.parameter()),
         ];
-        let mut extra: Vec<String> = Vec::new();
         if let Some(hold) = scenario.hold {
             let processors: Vec<String> = hold.processors.iter().map(u32::to_string).collect();
             words.push(format!("oxrtas.victims={}", processors.join(",")));
@@ -91,8 +91,25 @@ impl Host {
             if let Place::Inside(call) = hold.place {
                 words.push(format!("oxrtas.inside={call}"));
             }
-            extra.extend(hold.work.devices().iter().map(|word| (*word).to_owned()));
         }
+        if !scenario.others.is_empty() {
+            let others = scenario.others.iter();
+            let others = others.map(|(at, work)| format!("{at}:{}", work.parameter()));
+            let others: Vec<String> = others.collect();
+            words.push(format!("oxrtas.others={}", others.join(",")));
+        }
+        words.extend(
+            scenario
+                .hammer
+                .map(|words| format!("oxrtas.hammer={words}")),
+        );
+        let mut devices: Vec<&'static [&'static str]> = Vec::new();
+        for work in scenario.works() {
+            if !devices.contains(&work.devices()) {
+                devices.push(work.devices());
+            }
+        }
+        let extra = devices.concat().into_iter().map(str::to_owned).collect();
         words.extend((!scenario.append.is_empty()).then(|| scenario.append.to_owned()));
         let emulator = self.emulators.get(&subject.qemu).context("no QEMU")?;
         let firmware = self
@@ -102,8 +119,11 @@ impl Host {
         Ok(Machine {
             emulator: emulator.clone(),
             firmware: firmware.clone(),
-            kernel: Some(kernel.image.clone()),
-            initramfs: Some(kernel.initramfs.clone()),
+            kernel: Some(kernel.kernel.image.clone()),
+            initramfs: Some(match scenario.hammer {
+                Some(_) => kernel.with_hammer(&subject.kernel, &self.programs)?,
+                None => kernel.initramfs.clone(),
+            }),
             append: words.join(" "),
             cpu: subject.cpu.clone(),
             ic_mode: scenario.ic_mode,
@@ -126,13 +146,25 @@ impl Prepared {
             .with_context(|| format!("{name} is a file"))
             .hint("the kdump kernel and its modules belong to it: 6.1, 6.12, patched")?;
         Ok(Self {
-            image: kernel.image.clone(),
+            kernel: kernel.clone(),
             symbols: Symbols::read(&kernel.image)?,
             initramfs: initramfs(Contents {
                 programs,
                 kernel: Some(kernel),
                 kdump: true,
+                hammer: None,
             })?,
+        })
+    }
+
+    /// The same file system with the test module, for the kernel that the command line calls `name`.
+    fn with_hammer(&self, name: &str, programs: &Path) -> Result<PathBuf> {
+        let hammer = kernel::hammer(&kernel::tree(name)?)?;
+        initramfs(Contents {
+            programs,
+            kernel: Some(&self.kernel),
+            kdump: true,
+            hammer: Some(&hammer),
         })
     }
 }

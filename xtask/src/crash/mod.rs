@@ -16,6 +16,7 @@
 mod backtrace;
 mod catalogue;
 mod exit;
+mod hammer;
 mod hold;
 mod host;
 mod log;

@@ -3,20 +3,23 @@
 
 use super::backtrace::Backtrace;
 use super::exit;
+use super::hammer;
 use super::hold::{self, Observed, Verdict};
 use super::log::CrashLog;
 use super::notes::Notes;
-use super::scenario::{Fate, Outcome, Scenario};
+use super::scenario::{Fate, Hold, Outcome, Scenario};
 use super::subject::Subject;
 use super::symbols::Symbols;
 use super::timeline::{Point, Timeline};
 use super::victims;
 use crate::gdb::Gdb;
 use crate::guest::{Expectation, Mode, Transcript};
-use crate::qemu::{Machine, Seen, Session};
-use anyhow::Result;
+use crate::qemu::{Machine, Qmp, Seen, Session};
+use anyhow::{Result, bail};
 use serde::Serialize;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// What came of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -76,6 +79,10 @@ impl Run {
 
 /// Lines of the console that a failed run shows.
 const CONSOLE_LINES: usize = 30;
+/// How long a crash in which nobody is held may take to its kdump kernel, before it is looked at.
+const CRASH_LIMIT: Duration = Duration::from_secs(90);
+/// How long looking may take.
+const GDB_LIMIT: Duration = Duration::from_secs(200);
 
 /// Runs `scenario` on `machine`, which is made for it out of `subject`. `symbols` are those of its
 /// kernel.
@@ -96,12 +103,17 @@ pub fn run(
     let mut observed = None;
     let (mut session, control) = match scenario.hold {
         None => {
-            let session = Session::start(machine, name, limit)?;
-            let control = session.qmp()?;
+            let (mut session, socket) = start(machine, name, limit)?;
+            let mut control = session.qmp()?;
+            match watch(scenario, &mut session, &socket, &mut control, symbols) {
+                Ok(seen) => observed = seen,
+                Err(error) => failures.push(format!("{error:#}")),
+            }
             (session, control)
         }
         Some(hold) => {
-            let (mut session, mut stub) = start_with_gdb(machine, name, limit)?;
+            let (mut session, socket) = start(machine, name, limit)?;
+            let mut stub = Gdb::connect(&socket.path(), Instant::now() + limit)?;
             let mut control = session.qmp()?;
             let run = hold::Run::new(
                 &mut session,
@@ -120,9 +132,9 @@ pub fn run(
         }
     };
     let left = match (&scenario.hold, &observed) {
-        (Some(_), Some(observed)) => matches!(observed.verdict, Verdict::Left | Verdict::Ended),
+        (_, Some(observed)) => matches!(observed.verdict, Verdict::Left | Verdict::Ended),
         (Some(_), None) => false,
-        (None, _) => true,
+        (None, None) => true,
     };
     // The kdump kernel powers off, a kernel that cannot kdump resets: both end QEMU.
     let mut events = Vec::new();
@@ -147,32 +159,35 @@ pub fn run(
     }
     let seconds = session.elapsed().as_secs_f64();
     let mut dumped = Dump::default();
+    let reached = |name: &str| transcript.phases.iter().any(|phase| phase.name == name);
+    let second = reached("second-kernel");
     let came = match observed.as_ref().map(|seen| seen.verdict) {
         Some(Verdict::Lock(_)) => Some(Outcome::Hang),
-        _ => exit::came(&events),
+        _ => exit::came(&events, second),
     };
+    let follows = subject.follows_lopar();
     match (expected, left) {
-        (Outcome::Dump, true) => {
+        (_, false) => {
+            failures.extend(hang(scenario, expected, &transcript, observed.as_ref()));
+        }
+        (Outcome::Hang, true) => failures.push("it did not hang".to_owned()),
+        (Outcome::Reset | Outcome::OsTerm, true) => failures.extend(exit::no_dump(&transcript)),
+        (Outcome::Dump | Outcome::DumpOrHang | Outcome::Twice, true) => {
             failures.extend(expectation(scenario).failures(&transcript));
-            match dump(scenario, &transcript, observed.as_ref()) {
+            match dump(scenario, follows, &transcript, observed.as_ref()) {
                 Ok(found) => dumped = found,
                 Err(error) => failures.push(error),
             }
         }
-        (Outcome::Reset | Outcome::OsTerm, true) => failures.extend(exit::no_dump(&transcript)),
-        (Outcome::Hang, true) => failures.push("it did not hang".to_owned()),
-        (_, false) => {
-            failures.extend(hang(scenario, expected, &transcript, observed.as_ref()));
-        }
     }
+    if expected == Outcome::Twice && left && !reached("second-crash") {
+        failures.push("the kdump kernel did not come to its crash".to_owned());
+    }
+    failures.extend(hammer::failures(scenario, follows, &transcript));
     if left && expected != Outcome::Hang {
         failures.extend(exit::failures(expected, &events));
     }
     failures.append(&mut dumped.failures);
-    let second = transcript
-        .phases
-        .iter()
-        .any(|one| one.name == "second-kernel");
     failures.extend(subject.failures(&transcript, second));
     let shown = match failures.len() {
         0 => 0,
@@ -205,18 +220,48 @@ pub fn run(
     })
 }
 
-/// Starts a machine that gdb drives: it is stopped at its beginning.
-fn start_with_gdb(machine: &Machine, name: &str, limit: Duration) -> Result<(Session, Gdb)> {
-    // A socket's path may have 108 bytes only, so it is not in the target directory. The socket is
-    // wanted no longer than it takes to connect.
+/// The socket of a machine's gdb stub.
+struct Socket {
+    // A socket's path may have 108 bytes only, so it is not in the target directory.
+    directory: TempDir,
+}
+
+impl Socket {
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("gdb")
+    }
+}
+
+/// Starts a machine. Once gdb connects to the socket, it is stopped.
+fn start(machine: &Machine, name: &str, limit: Duration) -> Result<(Session, Socket)> {
     let directory = tempfile::Builder::new().prefix("oxrtas-").tempdir()?;
-    let socket = directory.path().join("gdb");
+    let socket = Socket { directory };
     let mut machine = machine.clone();
-    let words = format!("unix:{},server=on,wait=off", socket.display());
+    let words = format!("unix:{},server=on,wait=off", socket.path().display());
     machine.extra.extend(["-gdb".to_owned(), words]);
-    let session = Session::start(&machine, name, limit)?;
-    let gdb = Gdb::connect(&socket, Instant::now() + limit)?;
-    Ok((session, gdb))
+    Ok((Session::start(&machine, name, limit)?, socket))
+}
+
+/// Watches a crash in which nobody is held. Gives something back if the crashed kernel is not left in
+/// time: where its processors are.
+fn watch(
+    scenario: &Scenario,
+    session: &mut Session,
+    socket: &Socket,
+    control: &mut Qmp,
+    symbols: &Symbols,
+) -> Result<Option<Observed>> {
+    session.wait_for(&["OXRTAS-PHASE crash"])?;
+    match session.wait_until(&hold::LEFT, Instant::now() + CRASH_LIMIT) {
+        Seen::Wanted(..) | Seen::End => return Ok(None),
+        Seen::Forbidden(line) => bail!("the console shows: {line}"),
+        Seen::Deadline => (),
+    }
+    let mut gdb = Gdb::connect(&socket.path(), Instant::now() + GDB_LIMIT)?;
+    let crash = scenario.crash;
+    hold::Run::new(session, &mut gdb, control, symbols, crash, Hold::NONE)
+        .look()
+        .map(Some)
 }
 
 /// What is wrong with a run that never left the crashed kernel.
@@ -235,9 +280,9 @@ fn hang(
     if scenario.crash.wants_kdump() && !loaded.is_some_and(|verdict| verdict.passed) {
         failures.push("there was no kdump kernel to go to".to_owned());
     }
-    match (&observed.verdict, expected) {
-        (Verdict::Lock(_), Outcome::Hang) => (),
-        (Verdict::Lock(processor), _) => {
+    match &observed.verdict {
+        Verdict::Lock(_) if expected.may_hang() => (),
+        Verdict::Lock(processor) => {
             failures.push(format!(
                 "it hangs: processor {processor} waits in rtas_call"
             ));
@@ -270,6 +315,7 @@ struct Dump {
 /// Looks at the head of the dump and at the dead kernel's log. An error says what did not arrive.
 fn dump(
     scenario: &Scenario,
+    follows: bool,
     transcript: &Transcript,
     observed: Option<&Observed>,
 ) -> Result<Dump, String> {
@@ -305,8 +351,12 @@ fn dump(
     };
     let notes = Notes::read(transcript.file("vmcore-head")?)
         .map_err(|error| format!("the head of the dump: {error:#}"))?;
-    failures.extend(notes.failures(answered, panicking));
+    let saved = notes.processors.len() as u64;
+    let least = answered.saturating_sub(scenario.absent());
+    failures.extend(notes.failures(saved.clamp(least, answered), panicking));
+    failures.extend(hammer::log_failures(scenario, follows, &text));
     let mut findings = Vec::new();
+    findings.extend(hammer::died_inside(scenario, transcript, &notes));
     if let (Some(observed), Some(hold)) = (observed, scenario.hold) {
         for victim in &observed.victims {
             match victims::compare(victim, hold.fate, &notes) {
@@ -363,7 +413,7 @@ pub mod tests {
     #[test]
     fn a_console_without_a_dump_is_no_dump() {
         let scenario = &ALL[0];
-        assert!(dump(scenario, &Transcript::default(), None).is_err());
+        assert!(dump(scenario, true, &Transcript::default(), None).is_err());
         let failures = expectation(scenario).failures(&Transcript::default());
         assert!(
             failures

@@ -52,7 +52,7 @@ impl Crash {
     }
 }
 
-/// What the processors that are to be held do until then, in a loop: the guest's `oxrtas.work=`.
+/// What processors do in a loop until others crash: the guest's `work-NAME.sh`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// They read the clock: get-time-of-day, under the kernel's RTAS lock.
@@ -60,21 +60,38 @@ pub enum Work {
     /// They open and close a second console, whose interrupt is unmasked, given to a processor, and
     /// masked each time: all four interrupt calls, under the kernel's RTAS lock.
     Console,
+    /// They remove and add the last core by DLPAR: ibm,configure-connector among others, under the
+    /// kernel's RTAS lock.
+    Cores,
+    /// They take the driver of a PCI device away and give it back: ibm,change-msi and configuration
+    /// space, under the kernel's RTAS lock.
+    Msi,
+    /// What the test module does: the interrupt calls, without a lock ([`Scenario::hammer`]).
+    Hammer,
 }
 
 impl Work {
-    /// The value of `oxrtas.work=`.
+    /// The name that the guest knows it by.
     pub fn parameter(self) -> &'static str {
         match self {
             Self::Clock => "clock",
             Self::Console => "console",
+            Self::Cores => "cpus",
+            Self::Msi => "msi",
+            Self::Hammer => "hammer",
         }
     }
 
     /// QEMU's arguments for what the work needs.
     pub fn devices(self) -> &'static [&'static str] {
         match self {
-            Self::Clock => &[],
+            Self::Clock | Self::Cores | Self::Hammer => &[],
+            Self::Msi => &[
+                "-netdev",
+                "user,id=network",
+                "-device",
+                "virtio-net-pci,netdev=network,romfile=",
+            ],
             Self::Console => &[
                 "-chardev",
                 "null,id=second",
@@ -120,6 +137,14 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// Nobody.
+    pub const NONE: Self = Self {
+        processors: &[],
+        work: Work::Clock,
+        place: Place::Outside,
+        fate: Fate::Frozen,
+    };
+
     /// The same, held outside RTAS: shows that holding as such does no harm.
     pub fn control(self) -> Self {
         Self {
@@ -136,10 +161,21 @@ pub enum Outcome {
     Dump,
     /// The crashing processor waits for the kernel's RTAS lock for ever.
     Hang,
+    /// One of the two: whether a processor owned the lock when it died is chance.
+    DumpOrHang,
+    /// A dump, and then the kdump kernel panics, which tells the host.
+    Twice,
     /// The machine is reset, and there is no dump.
     Reset,
     /// The host is told that the kernel panicked, and there is no dump.
     OsTerm,
+}
+
+impl Outcome {
+    /// Whether a hang in rtas_call is right.
+    pub fn may_hang(self) -> bool {
+        matches!(self, Self::Hang | Self::DumpOrHang)
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -147,6 +183,8 @@ impl fmt::Display for Outcome {
         match self {
             Self::Dump => formatter.write_str("a dump"),
             Self::Hang => formatter.write_str("a hang in rtas_call"),
+            Self::DumpOrHang => formatter.write_str("a dump or a hang in rtas_call"),
+            Self::Twice => formatter.write_str("a dump, then ibm,os-term"),
             Self::Reset => formatter.write_str("a reset"),
             Self::OsTerm => formatter.write_str("ibm,os-term"),
         }
@@ -190,6 +228,12 @@ impl Expected {
         }
     }
 
+    /// Processors that go on until the crash may own the lock when they die.
+    pub const BY_CHANCE: Self = Self {
+        locking: Outcome::DumpOrHang,
+        lockless: Outcome::Dump,
+    };
+
     /// In one of the regimes.
     pub fn under(self, regime: Regime) -> Outcome {
         match regime {
@@ -220,6 +264,11 @@ pub struct Scenario {
     pub append: &'static str,
     /// The processors that are held over gdb, if some are.
     pub hold: Option<Hold>,
+    /// Processors that work on undisturbed until the crash.
+    pub others: &'static [(u32, Work)],
+    /// Parameters of the test module (`tests/linux/module`), with `+` between them, if it is loaded
+    /// before the crash.
+    pub hammer: Option<&'static str>,
     /// The RTAS functions that the crash calls: where they are listed as crash-safe, a patched
     /// kernel takes no lock.
     pub calls: &'static [&'static str],
@@ -235,6 +284,23 @@ impl Scenario {
         self.expected.locking != self.expected.lockless
     }
 
+    /// All that processors work at until the crash.
+    pub fn works(&self) -> impl Iterator<Item = Work> {
+        let others = self.others.iter().map(|(_, work)| *work);
+        self.hold.map(|hold| hold.work).into_iter().chain(others)
+    }
+
+    /// Processors that may be off at the crash, at most.
+    pub fn absent(&self) -> u64 {
+        u64::from(self.works().any(|work| work == Work::Cores))
+    }
+
+    /// Whether the test module compares what it is answered with what it said.
+    pub fn compares(&self) -> bool {
+        self.hammer
+            .is_some_and(|parameters| !parameters.contains("only="))
+    }
+
     /// Whether `other` is this one with its processors held outside RTAS.
     pub fn is_controlled_by(&self, other: &Self) -> bool {
         let machine = |scenario: &Self| {
@@ -244,6 +310,8 @@ impl Scenario {
                 scenario.processors,
                 scenario.memory,
                 scenario.append,
+                scenario.others,
+                scenario.hammer,
             )
         };
         self.hold != other.hold

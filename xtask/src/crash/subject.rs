@@ -64,6 +64,11 @@ impl Subject {
         self.kernel.starts_with("patched")
     }
 
+    /// Whether the interrupt calls follow LoPAR: the answers of those that QEMU implements do not.
+    pub fn follows_lopar(&self) -> bool {
+        !matches!(self.firmware.as_str(), "slof" | "vof")
+    }
+
     /// The functions that the firmware lists as crash-safe. An image that is named by its file is
     /// taken for one of the published kind; what it really lists is checked in the run.
     fn listed(&self) -> Vec<&'static str> {

@@ -10,7 +10,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Our own part of the file system.
-pub(super) const SCRIPTS: [(&str, &str); 11] = [
+pub(super) const SCRIPTS: [(&str, &str); 16] = [
     ("init", include_str!("files/init.sh")),
     ("oxrtas/summary.sh", include_str!("files/summary.sh")),
     (
@@ -33,6 +33,14 @@ pub(super) const SCRIPTS: [(&str, &str); 11] = [
     ("oxrtas/mode-kdump.sh", include_str!("files/mode-kdump.sh")),
     ("oxrtas/mode-tree.sh", include_str!("files/mode-tree.sh")),
     ("oxrtas/vmcore.sh", include_str!("files/vmcore.sh")),
+    ("oxrtas/work.sh", include_str!("files/work.sh")),
+    ("oxrtas/work-clock.sh", include_str!("files/work-clock.sh")),
+    (
+        "oxrtas/work-console.sh",
+        include_str!("files/work-console.sh"),
+    ),
+    ("oxrtas/work-cpus.sh", include_str!("files/work-cpus.sh")),
+    ("oxrtas/work-msi.sh", include_str!("files/work-msi.sh")),
     ("oxrtas/profile.sh", include_str!("files/profile.sh")),
 ];
 /// Where the dynamic programs look for their loader.
@@ -49,6 +57,8 @@ pub struct Contents<'a> {
     pub kernel: Option<&'a Kernel>,
     /// Whether `kernel` itself, a file system for it and kexec are packed too, for a kdump.
     pub kdump: bool,
+    /// The test module ([`crate::kernel::hammer`]) that goes with a kdump, built for `kernel`.
+    pub hammer: Option<&'a Path>,
 }
 
 /// The file of the initial file system with these contents, made if it is not there yet.
@@ -77,6 +87,9 @@ impl Contents<'_> {
         if let Some(kernel) = self.kernel {
             hash.update(kernel.image.as_os_str().as_encoded_bytes());
         }
+        if let Some(hammer) = self.hammer {
+            hash.update(hammer.as_os_str().as_encoded_bytes());
+        }
         for (path, text) in SCRIPTS {
             hash.update(path);
             hash.update(text);
@@ -98,6 +111,9 @@ impl Contents<'_> {
             let kernel = self.kernel.context("a kdump needs a kernel of Debian's")?;
             self.write_base(&mut archive, &["sbin/kexec"])?;
             archive.copy("kdump/vmlinux", false, &kernel.image)?;
+            if let Some(hammer) = self.hammer {
+                archive.copy("lib/oxrtas_hammer.ko", false, hammer)?;
+            }
             let mut second = Archive::new(Vec::new());
             self.write_base(&mut second, &["usr/bin/makedumpfile"])?;
             archive.file("kdump/initrd", false, &second.finish()?)?;
@@ -156,21 +172,25 @@ mod tests {
             modules: PathBuf::from("modules"),
         };
         let (old, new) = (kernel("6.1"), kernel("6.12"));
-        let name = |programs: &str, kernel, kdump| {
+        let named = |programs: &str, kernel, kdump, hammer| {
             let programs = Path::new(programs);
             Contents {
                 programs,
                 kernel,
                 kdump,
+                hammer,
             }
             .file_name()
         };
+        let name = |programs: &str, kernel, kdump| named(programs, kernel, kdump, None);
         let names = [
             name("programs-1", Some(&old), false),
             name("programs-2", Some(&old), false),
             name("programs-1", Some(&new), false),
             name("programs-1", Some(&old), true),
             name("programs-1", None, false),
+            named("programs-1", Some(&old), true, Some(Path::new("a.ko"))),
+            named("programs-1", Some(&old), true, Some(Path::new("b.ko"))),
         ];
         for (index, one) in names.iter().enumerate() {
             assert!(!names[index + 1..].contains(one), "{one}");

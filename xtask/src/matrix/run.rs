@@ -56,6 +56,7 @@ impl Runner {
             programs: &self.programs,
             kernel: Some(&kernel),
             kdump: false,
+            hammer: None,
         })?;
         let directory = paths::target_directory("qemu-runs")?.join(log_name(point));
         let devices = match point.task {

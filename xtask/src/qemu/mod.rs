@@ -121,6 +121,7 @@ pub fn run(arguments: &QemuArgs) -> Result<ExitCode> {
             programs: &debian::guest_programs()?,
             kernel: kernel.debian(),
             kdump: false,
+            hammer: None,
         })?),
     };
     let mode = match (arguments.no_shell, machine.devices.is_empty()) {

@@ -7,7 +7,7 @@
 mod place;
 mod watch;
 
-pub use watch::Verdict;
+pub use watch::{LEFT, Verdict};
 
 use super::backtrace::Backtrace;
 use super::scenario::{Crash, Fate, Hold, Place};
@@ -88,6 +88,14 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Looks at a machine that has crashed and does not come to its kdump kernel.
+    pub fn look(mut self) -> Result<Observed> {
+        let all = self.gdb.threads().to_vec();
+        self.gdb.resume_but([])?;
+        let verdict = self.watch(&all, &[])?;
+        self.observe(verdict, Vec::new())
+    }
+
     /// Runs the machine through its crash. It runs on if the crashed kernel was left, and is stopped
     /// otherwise.
     pub fn complete(mut self) -> Result<Observed> {
@@ -136,6 +144,11 @@ impl<'a> Run<'a> {
             None => self.gdb.threads().to_vec(),
         };
         let verdict = self.watch(&suspects, &held)?;
+        self.observe(verdict, victims)
+    }
+
+    /// Adds where all processors are to a hang.
+    fn observe(self, verdict: Verdict, victims: Vec<Victim>) -> Result<Observed> {
         let mut backtraces = Vec::new();
         if matches!(verdict, Verdict::Lock(_) | Verdict::Stuck) {
             for thread in self.gdb.threads().to_vec() {

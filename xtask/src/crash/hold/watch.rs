@@ -22,7 +22,7 @@ const CRASH_LIMIT: Duration = Duration::from_secs(90);
 /// which takes longer where the host's processors are shared.
 const GONE_LIMIT: Duration = Duration::from_secs(300);
 /// Lines that say that the crashed kernel is left.
-const KDUMP: [&str; 2] = ["I'm in purgatory", "] Linux version"];
+pub const LEFT: [&str; 2] = ["I'm in purgatory", "] Linux version"];
 
 /// What came of a crash with processors held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Run<'_> {
         loop {
             match self
                 .session
-                .wait_until(&KDUMP, Instant::now() + SAMPLE_INTERVAL)
+                .wait_until(&LEFT, Instant::now() + SAMPLE_INTERVAL)
             {
                 Seen::Wanted(..) => return Ok(Verdict::Left),
                 Seen::End => return Ok(Verdict::Ended),

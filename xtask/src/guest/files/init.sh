@@ -70,6 +70,10 @@ if [ -e /proc/vmcore ]; then
   phase second-kernel
   . /oxrtas/vmcore.sh
   say "DONE vmcore"
+  if [ $(parameter again none) = sysrq-c ]; then
+    phase second-crash
+    echo c >/proc/sysrq-trigger
+  fi
   poweroff -f
 fi
 

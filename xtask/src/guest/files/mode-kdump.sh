@@ -29,19 +29,17 @@ crash_now() {
   fi
   # Some processors are busy with RTAS; this shell panics on another, once they have begun: one that
   # is still on its way there may need this processor for that.
-  victims=$(parameter victims none)
-  if [ $victims != none ]; then
-    taskset -p -c 0 $$ >/dev/null
-    case $(parameter work none) in
-    clock) work='read -r now </proc/powerpc/rtas/clock';;
-    console) work=': </dev/hvc1';;
-    *) verdict work fail "unknown work: $(parameter work none)";;
-    esac
-    for victim in $(echo $victims | tr , ' '); do
-      taskset -c $victim sh -c "$work; : >/tmp/works-$victim; while :; do $work; done" &
-      until [ -e /tmp/works-$victim ]; do usleep 10000; done
-    done
-  fi
+  taskset -p -c 0 $$ >/dev/null
+  . /oxrtas/work.sh
+  hammer=$(parameter hammer none)
+  [ $hammer = none ] || start_hammer $(echo $hammer | tr + ' ')
+  for other in $(parameter others "" | tr , ' '); do
+    start_work ${other#*:} ${other%:*}
+  done
+  for victim in $(parameter victims "" | tr , ' '); do
+    start_work $(parameter work none) $victim held
+  done
+  [ $hammer = none ] || say_hammered
   phase crash
   case $crash in
   sysrq-c | no-kdump) echo c >/proc/sysrq-trigger;;
