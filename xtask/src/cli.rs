@@ -260,6 +260,9 @@ pub struct CrashPointsArgs {
     /// Only this point of the unit: the instruction of a walk, from 0
     #[arg(long, value_name = "N", requires = "only")]
     pub at: Option<usize>,
+    /// Only so many points of each unit, by sampling; nothing is kept of it
+    #[arg(long, value_name = "N", conflicts_with_all = ["at", "record"])]
+    pub sample: Option<usize>,
     /// Only a share of the units, to spread a run over machines: `2/3` is the second of three
     #[arg(long, value_name = "I/N")]
     pub partition: Option<Partition>,

@@ -231,6 +231,13 @@ impl Bench {
         Ok(trace)
     }
 
+    /// Takes a new machine where an earlier call of the same function may have changed it.
+    pub fn before_trace(&mut self, call: &Call) {
+        if call.lasts() {
+            self.discard();
+        }
+    }
+
     /// Makes the machine what it was before the victim's call was traced.
     pub fn after_trace(&mut self, call: &Call, trace: &Trace) -> Result<()> {
         if call.lasts() {

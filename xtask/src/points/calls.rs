@@ -22,7 +22,12 @@ const CONNECTOR: u64 = 0x1000_0000;
 const NEW_TOKEN: u32 = 0x202d;
 
 /// Calls that change the machine for good.
-pub(super) const LASTING: [&str; 3] = ["start-cpu", "ibm,change-msi", "ibm,create-pe-dma-window"];
+pub(super) const LASTING: [&str; 4] = [
+    "start-cpu",
+    "ibm,change-msi",
+    "ibm,configure-connector",
+    "ibm,create-pe-dma-window",
+];
 
 /// One input cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,7 +38,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 pub use unit::Partition;
-use unit::{Kind, Unit};
+use unit::{Kind, Share, Unit};
 
 /// Processors of the machine: one crashes, three can die, one is never started.
 const PROCESSORS: usize = 5;
@@ -81,7 +81,8 @@ pub fn run(arguments: &CrashPointsArgs) -> Result<ExitCode> {
     };
     report::write_junit(&arguments.report, &tests)?;
     let count = Count::of(&tests);
-    if !arguments.report.json {
+    let is_whole = arguments.at.is_none() && arguments.sample.is_none();
+    if !arguments.report.json && is_whole {
         println!("\n{}\n", table(&campaign.state, &units));
         println!("state: {}", campaign.state.path().display());
     }
@@ -204,15 +205,19 @@ impl Campaign {
     /// Runs `units`, but for those that passed before.
     fn run(&mut self, arguments: &CrashPointsArgs, units: &[Unit]) -> Result<Vec<Tested>> {
         let mut tests = Vec::new();
+        let share = match (arguments.at, arguments.sample) {
+            (Some(at), _) => Share::Point(at),
+            (None, Some(count)) => Share::Sample(count),
+            (None, None) => Share::All,
+        };
         let step = Step::start(format!("{} units", units.len()));
         for (index, unit) in units.iter().enumerate() {
-            let again = arguments.fresh || arguments.at.is_some() || !self.state.has(unit);
-            if !again {
+            if share == Share::All && !arguments.fresh && self.state.has(unit) {
                 continue;
             }
             step.detail(&format!("{unit} ({} of {})", index + 1, units.len()));
             let started = Instant::now();
-            let result = self.unit(unit, arguments.at);
+            let result = self.unit(unit, share);
             let mut done = result.unwrap_or_else(|error| {
                 // Whatever state it is in: the next unit has a new machine.
                 self.bench.discard();
@@ -225,8 +230,8 @@ impl Campaign {
             let tested = tested(unit, &done, started);
             tested.print(&arguments.report)?;
             tests.push(tested);
-            // A single point says nothing about the unit.
-            if arguments.at.is_none() {
+            // Some points say nothing about the unit.
+            if share == Share::All {
                 self.state.add(unit, done)?;
             }
         }
@@ -234,22 +239,16 @@ impl Campaign {
         Ok(tests)
     }
 
-    fn unit(&mut self, unit: &Unit, at: Option<usize>) -> Result<Done> {
+    fn unit(&mut self, unit: &Unit, share: Share) -> Result<Done> {
         let bench = &mut self.bench;
         let only_32 = bench.target()?.places().entries[1] == 0;
         if unit.width == 64 && only_32 {
             bail!("this firmware has no instantiate-rtas-64");
         }
         match &unit.kind {
-            Kind::Walk(case) => {
-                let mut done = walk::run(bench, unit, case, at)?;
-                if at.is_some() {
-                    done.points = done.covered;
-                }
-                Ok(done)
-            }
-            Kind::Nested(case) => nested::run(bench, unit, case, at),
-            Kind::Several { dead, .. } => several::several(bench, unit, *dead, at),
+            Kind::Walk(case) => walk::run(bench, unit, case, share),
+            Kind::Nested(case) => nested::run(bench, unit, case, share),
+            Kind::Several { dead, .. } => several::several(bench, unit, *dead, share),
             Kind::Everyone {
                 present, possible, ..
             } => {

@@ -10,7 +10,7 @@ use super::bench::{Bench, EARLIER, ENOUGH, Survival, Trace, VICTIM, fault_of};
 use super::calls::{Case, SOURCE};
 use super::state::Done;
 use super::target::{COMMANDER, Stopped};
-use super::unit::Unit;
+use super::unit::{self, Share, Unit};
 use anyhow::{Result, bail};
 use conformance_guest::points::{command, word};
 use std::collections::BTreeSet;
@@ -25,28 +25,21 @@ const RETRY: usize = 16;
 /// another processor, by H_SIGNAL_SYS_RESET.
 const MONITOR: usize = 8;
 
-/// Runs the unit, or only the point `at`.
-pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, at: Option<usize>) -> Result<Done> {
+/// Runs the unit, or some of its points.
+pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, share: Share) -> Result<Done> {
+    bench.before_trace(&case.call);
     bench.prepare(case, unit.width)?;
     let trace = bench.trace(VICTIM, &case.call)?;
     bench.after_trace(&case.call, &trace)?;
     let length = trace.addresses.len();
     let mut random = bench.random(&unit.to_string());
-    let mut sample = |count: usize| -> Vec<usize> {
-        let picked = (0..count).map(|_| random.below(length as u64) as usize);
-        let mut picked: Vec<usize> = picked.collect();
-        picked.sort_unstable();
-        picked.dedup();
-        picked
+    let mut sample = |count: usize| unit::sample(&mut random, length, count);
+    let (there, mut going_on) = match share {
+        Share::Point(at) => ([at].into(), [at].into()),
+        Share::Sample(count) => (sample(count), sample(1)),
+        Share::All if case.call.is_interrupt_call() => ((0..length).collect(), sample(GOING_ON)),
+        Share::All => (sample(SAMPLE), sample(2)),
     };
-    let (mut there, mut going_on) = if case.call.is_interrupt_call() {
-        ((0..length).collect(), sample(GOING_ON))
-    } else {
-        (sample(SAMPLE), sample(2))
-    };
-    if let Some(at) = at {
-        (there, going_on) = (vec![at], vec![at]);
-    }
     // A call that leaves does not go on.
     if trace.outcome.is_none() {
         going_on.clear();
@@ -61,7 +54,7 @@ pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, at: Option<usize>) -> Re
             ..Done::default()
         },
     };
-    nested.walk(&there)?;
+    nested.walk(there)?;
     for number in going_on {
         if nested.done.failures.len() < ENOUGH {
             nested.go_on(number)?;
@@ -79,12 +72,11 @@ struct Nested<'a> {
 }
 
 impl Nested<'_> {
-    /// Interrupts the call at each of `there`, ascending, and puts everything back each time.
-    fn walk(&mut self, there: &[usize]) -> Result<()> {
+    /// Interrupts the call at each that is `left` and puts everything back each time.
+    fn walk(&mut self, mut left: BTreeSet<usize>) -> Result<()> {
         let width = self.unit.width;
         self.bench.prepare(self.case, width)?;
         self.bench.place(VICTIM, &self.case.call, 0, self.trace)?;
-        let mut left: BTreeSet<usize> = there.iter().copied().collect();
         let (mut number, mut executed) = (0, 0);
         while !left.is_empty() {
             let at = self.bench.target()?.at(VICTIM)?;
@@ -198,9 +190,7 @@ impl Nested<'_> {
     /// Interrupts the call at `number`, and lets it go on in the state that the handler left.
     fn go_on(&mut self, number: usize) -> Result<()> {
         let width = self.unit.width;
-        if self.case.call.lasts() {
-            self.bench.discard();
-        }
+        self.bench.before_trace(&self.case.call);
         self.bench.prepare(self.case, width)?;
         self.bench
             .place(VICTIM, &self.case.call, number, self.trace)?;

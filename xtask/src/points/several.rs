@@ -5,7 +5,7 @@ use super::bench::{Bench, ENOUGH, Survival, fault_of};
 use super::calls::{self, Call, Case, SOURCE};
 use super::state::Done;
 use super::target::COMMANDER;
-use super::unit::{POINTS_OF_A_PART, Unit};
+use super::unit::{POINTS_OF_A_PART, Share, Unit};
 use anyhow::{Context, Result, bail};
 use conformance_guest::points::word;
 use conformance_guest::source::Random;
@@ -134,14 +134,17 @@ fn describe(bench: &mut Bench, deaths: &[Death]) -> Result<String> {
     Ok(text)
 }
 
-/// Pairs or triples: so many `dead`. With `only`, that point alone.
-pub fn several(bench: &mut Bench, unit: &Unit, dead: usize, only: Option<usize>) -> Result<Done> {
+/// Pairs or triples: so many `dead`.
+pub fn several(bench: &mut Bench, unit: &Unit, dead: usize, share: Share) -> Result<Done> {
     let mut done = Done::default();
+    let all = POINTS_OF_A_PART as usize;
+    let points = match share {
+        Share::All => 0..all,
+        Share::Sample(count) => 0..count.min(all),
+        Share::Point(at) => at..at + 1,
+    };
     learn(bench, unit.width)?;
-    for point in 0..POINTS_OF_A_PART as usize {
-        if only.is_some_and(|only| only != point) {
-            continue;
-        }
+    for point in points {
         done.points += 1;
         if done.failures.len() >= ENOUGH {
             continue;

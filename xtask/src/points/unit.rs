@@ -1,6 +1,8 @@
 //! The units that a run is made of: what is done at one go, resumed and spread over machines.
 
 use super::calls::{self, Case};
+use conformance_guest::source::Random;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Widths, in bits.
@@ -95,6 +97,24 @@ pub fn all() -> Vec<Unit> {
         WIDTHS.into_iter().map(unit)
     });
     units.collect()
+}
+
+/// Which points of a unit are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All of them.
+    All,
+    /// At most so many, by sampling.
+    Sample(usize),
+    /// This one.
+    Point(usize),
+}
+
+/// At most `count` of the numbers below `length`.
+pub fn sample(random: &mut Random, length: usize, count: usize) -> BTreeSet<usize> {
+    (0..count)
+        .map(|_| random.below(length as u64) as usize)
+        .collect()
 }
 
 /// A share of something, `index` of `count`, from 1.

@@ -10,18 +10,20 @@ use super::bench::{Bench, ENOUGH, Survival, Trace, VICTIM};
 use super::calls::Case;
 use super::state::Done;
 use super::target::COMMANDER;
-use super::unit::Unit;
+use super::unit::{Share, Unit, sample};
 use anyhow::{Result, bail};
 use conformance_guest::points::flag;
+use std::collections::BTreeSet;
 
 /// Crash paths between two looks at QEMU's events, which would pile up.
 const EVENTS: usize = 64;
 /// The event by which QEMU tells of ibm,os-term.
 const TERMINATED: &str = "GUEST_PANICKED";
 
-/// Runs the unit, or only the point `at`.
-pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, at: Option<usize>) -> Result<Done> {
+/// Runs the unit, or some of its points.
+pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, share: Share) -> Result<Done> {
     let width = unit.width;
+    bench.before_trace(&case.call);
     bench.prepare(case, width)?;
     let trace = bench.trace(VICTIM, &case.call)?;
     let mut walk = Walk {
@@ -30,6 +32,7 @@ pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, at: Option<usize>) -> Re
         case,
         trace: &trace,
         usual: None,
+        wanted: BTreeSet::new(),
         done: Done {
             points: trace.addresses.len() as u32,
             note: match &trace.outcome {
@@ -41,16 +44,20 @@ pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, at: Option<usize>) -> Re
         unseen: 0,
     };
     walk.bench.after_trace(&case.call, &trace)?;
-    let numbers = match at {
-        Some(at) if at < trace.addresses.len() => at..at + 1,
-        Some(at) => bail!("{unit} has {} instructions, no {at}", trace.addresses.len()),
-        None => 0..trace.addresses.len(),
+    let length = trace.addresses.len();
+    walk.wanted = match share {
+        Share::All => (0..length).collect(),
+        Share::Sample(count) => sample(&mut walk.bench.random(&unit.to_string()), length, count),
+        Share::Point(at) if at < length => [at].into(),
+        Share::Point(at) => bail!("{unit} has {length} instructions, no {at}"),
     };
-    let mut next = numbers.start;
-    while next < numbers.end && walk.done.failures.len() < ENOUGH {
-        next = walk.go_on(next, numbers.end)?;
+    if share != Share::All {
+        walk.done.points = walk.wanted.len() as u32;
     }
-    if at.is_none() && walk.done.failures.is_empty() {
+    while !walk.wanted.is_empty() && walk.done.failures.len() < ENOUGH {
+        walk.go_on()?;
+    }
+    if share == Share::All && walk.done.failures.is_empty() {
         walk.every_number()?;
         walk.reboot()?;
     }
@@ -64,14 +71,16 @@ struct Walk<'a> {
     trace: &'a Trace,
     /// Ticks of a crash path with nobody dead.
     usual: Option<u64>,
+    /// The points that are left.
+    wanted: BTreeSet<usize>,
     done: Done,
     /// Calls of ibm,os-term whose event was not seen yet.
     unseen: usize,
 }
 
 impl Walk<'_> {
-    /// Walks from instruction `first` on: the first one that is left.
-    fn go_on(&mut self, first: usize, end: usize) -> Result<usize> {
+    /// Walks from the first point that is left to the end of the call, or to a failure.
+    fn go_on(&mut self) -> Result<()> {
         let width = self.unit.width;
         self.bench.prepare(self.case, width)?;
         self.bench.target()?.qmp().count_events(TERMINATED)?;
@@ -80,35 +89,33 @@ impl Walk<'_> {
             match self.bench.crash(width, 0, None)? {
                 Survival::Passed(ticks) => self.usual = Some(ticks),
                 Survival::Failed(why) | Survival::Lost(why) => {
-                    self.fail_before(&why);
+                    self.done.failures.push(format!("nobody dead: {why}"));
+                    self.wanted.clear();
                     self.bench.discard();
-                    return Ok(end);
+                    return Ok(());
                 }
             }
             self.unseen += 1;
         }
-        self.bench
-            .place(VICTIM, &self.case.call, first, self.trace)?;
-        for number in first..end {
-            let wanted = self.trace.addresses.get(number).copied();
+        let first = self.wanted.first().copied().unwrap_or_default();
+        let call = &self.case.call;
+        self.bench.place(VICTIM, call, first, self.trace)?;
+        for (number, wanted) in self.trace.addresses.iter().enumerate().skip(first) {
             let at = self.bench.target()?.at(VICTIM)?;
-            if wanted != Some(at) {
-                bail!("instruction {number} is at {at:#x}, and was at {wanted:x?}");
+            if at != *wanted {
+                bail!("instruction {number} is at {at:#x}, and was at {wanted:#x}");
             }
-            self.done.covered += 1;
-            match self.bench.crash(width, 0, self.usual)? {
-                Survival::Passed(_) => self.done.passed += 1,
-                Survival::Failed(why) => self.fail(number, at, &why),
-                Survival::Lost(why) => {
-                    self.fail(number, at, &why);
-                    self.bench.discard();
-                    return Ok(number + 1);
+            if self.wanted.remove(&number) {
+                self.done.covered += 1;
+                match self.bench.crash(width, 0, self.usual)? {
+                    Survival::Passed(_) => self.done.passed += 1,
+                    Survival::Failed(why) | Survival::Lost(why) => {
+                        self.fail(number, at, &why);
+                        self.bench.discard();
+                        return Ok(());
+                    }
                 }
-            }
-            self.unseen += 1;
-            if self.done.failures.len() >= ENOUGH {
-                self.bench.discard();
-                return Ok(number + 1);
+                self.unseen += 1;
             }
             if self.unseen >= EVENTS {
                 self.see_events()?;
@@ -116,16 +123,11 @@ impl Walk<'_> {
             let last = number + 1 == self.trace.addresses.len();
             if !(last && self.trace.outcome.is_none()) {
                 self.bench.target()?.step(VICTIM)?;
-                let own = self.case.call.function == rtas_abi::name::IBM_OS_TERM;
+                let own = call.function == rtas_abi::name::IBM_OS_TERM;
                 self.unseen += usize::from(own && self.trace.hypercalls.contains(&number));
             }
         }
-        if end == self.trace.addresses.len() {
-            self.finish()?;
-        } else {
-            self.bench.target()?.give_up(VICTIM)?;
-        }
-        Ok(end)
+        self.finish()
     }
 
     /// The call ends as it did when it was traced.
@@ -181,9 +183,7 @@ impl Walk<'_> {
         crash: impl FnOnce(&mut Bench, u32) -> Result<Survival>,
     ) -> Result<()> {
         let width = self.unit.width;
-        if self.case.call.lasts() {
-            self.bench.discard();
-        }
+        self.bench.before_trace(&self.case.call);
         self.bench.prepare(self.case, width)?;
         self.bench
             .place(VICTIM, &self.case.call, number, self.trace)?;
@@ -202,10 +202,6 @@ impl Walk<'_> {
             }
         }
         Ok(())
-    }
-
-    fn fail_before(&mut self, why: &str) {
-        self.done.failures.push(format!("nobody dead: {why}"));
     }
 
     fn fail(&mut self, number: usize, at: u64, why: &str) {
