@@ -270,7 +270,7 @@ pub struct CrashPointsArgs {
     #[arg(long)]
     pub list: bool,
     /// The seed of all sampling
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = defaults::SEED)]
     pub seed: u64,
     /// Run units again that passed before
     #[arg(long)]

@@ -23,6 +23,8 @@ pub const FIRMWARE: &str = "oxrtas";
 pub const GUEST_RUN: &str = "four-processors";
 /// The port that `--gdb` listens on when it names none.
 pub const GDB_PORT: &str = "1234";
+/// The seed of what crash-points samples.
+pub const SEED: u64 = 1;
 /// Seconds that a machine without an interactive shell may run.
 pub const TIMEOUT_SECONDS: u64 = 120;
 /// QEMU processes that `cargo xtask test` runs at the same time.

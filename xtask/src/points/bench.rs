@@ -275,7 +275,10 @@ impl Bench {
         let target = self.target()?;
         target.set(COMMANDER, word::COMMAND, &[command::CRASH, width.into()])?;
         target.set_flags(COMMANDER, flags)?;
-        let stopped = target.go(COMMANDER)?;
+        let stopped = match flags {
+            0 => target.go(COMMANDER)?,
+            _ => target.go_long(COMMANDER)?,
+        };
         if !target.is_done(stopped) {
             return Ok(Survival::Lost(self.lost(stopped)));
         }
@@ -321,7 +324,7 @@ impl Bench {
         target.qmp().count_events("RESET")?;
         target.set(COMMANDER, word::COMMAND, &[command::REBOOT, width.into()])?;
         target.set_flags(COMMANDER, 0)?;
-        let stopped = target.go(COMMANDER)?;
+        let stopped = target.go_long(COMMANDER)?;
         if !target.is_done(stopped) {
             return Ok(Survival::Lost(self.lost(stopped)));
         }

@@ -22,11 +22,13 @@ const CONNECTOR: u64 = 0x1000_0000;
 const NEW_TOKEN: u32 = 0x202d;
 
 /// Calls that change the machine for good.
-pub(super) const LASTING: [&str; 4] = [
+pub(super) const LASTING: [&str; 5] = [
     "start-cpu",
     "ibm,change-msi",
     "ibm,configure-connector",
     "ibm,create-pe-dma-window",
+    // Later system resets go to the handler that it names.
+    "ibm,nmi-register",
 ];
 
 /// One input cell.

@@ -3,7 +3,8 @@
 //!
 //! [`calls`] says what each call is given, [`unit`] what a run is made of. [`target`] is the machine
 //! under gdb, [`bench`] puts it and its processors into states, [`walk`], [`nested`] and [`several`]
-//! do the work. [`state`] keeps what was done, and [`record`] is what the build wants to see.
+//! do the work. [`state`] keeps what was done, and [`record`] is what the build wants to see. [`share`]
+//! is what every test run keeps of it.
 
 mod bench;
 mod calls;
@@ -12,13 +13,14 @@ mod nested;
 #[allow(dead_code)]
 pub mod record;
 mod several;
+mod share;
 mod state;
 mod target;
 mod unit;
 mod walk;
 
 use crate::build::{self, Promise};
-use crate::cli::{Broken, CrashPointsArgs, IcMode};
+use crate::cli::{Broken, CrashPointsArgs, IcMode, ReportArgs};
 use crate::crash::symbols::Symbols;
 use crate::defaults;
 use crate::error::WithHint;
@@ -31,6 +33,7 @@ use bench::Bench;
 use comfy_table::{CellAlignment, Table, presets};
 use conformance_guest::points::{ARGUMENT, flag};
 use sha2::{Digest, Sha256};
+pub use share::Test;
 use state::{Done, State};
 use std::collections::BTreeMap;
 use std::fs;
@@ -133,6 +136,26 @@ fn select(arguments: &CrashPointsArgs) -> Result<Vec<Unit>> {
         .hint("give the whole name with --only");
     }
     Ok(arguments.partition.unwrap_or(Partition::WHOLE).of(units))
+}
+
+/// The command line without an option.
+fn arguments() -> CrashPointsArgs {
+    CrashPointsArgs {
+        only: None,
+        at: None,
+        sample: None,
+        partition: None,
+        list: false,
+        seed: defaults::SEED,
+        fresh: false,
+        merge: Vec::new(),
+        record: false,
+        no_run: false,
+        broken: None,
+        firmware: defaults::FIRMWARE.to_owned(),
+        qemu: defaults::QEMU.to_owned(),
+        report: ReportArgs::default(),
+    }
 }
 
 /// Builds what is needed, and opens the state.
@@ -246,8 +269,16 @@ impl Campaign {
             bail!("this firmware has no instantiate-rtas-64");
         }
         match &unit.kind {
-            Kind::Walk(case) => walk::run(bench, unit, case, share),
-            Kind::Nested(case) => nested::run(bench, unit, case, share),
+            Kind::Walk(case) | Kind::Nested(case) => {
+                let done = match &unit.kind {
+                    Kind::Walk(_) => walk::run(bench, unit, case, share),
+                    _ => nested::run(bench, unit, case, share),
+                };
+                if case.call.lasts() {
+                    bench.discard();
+                }
+                done
+            }
             Kind::Several { dead, .. } => several::several(bench, unit, *dead, share),
             Kind::Everyone {
                 present, possible, ..

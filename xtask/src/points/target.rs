@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 const LIFE: Duration = Duration::from_secs(6 * 3600);
 /// How long the guest may take until it is ready.
 const BOOT: Duration = Duration::from_secs(120);
-/// How long a processor may run until it stops by itself: a hundred times what it takes, since the
-/// verdict comes from counted instructions wherever there is one.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a processor may run until it stops by itself: far more than it takes, since the verdict
+/// comes from counted instructions wherever there is one.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The processor that goes through crashes.
 pub const COMMANDER: usize = 0;
@@ -280,11 +280,11 @@ impl Target {
     /// Lets a processor run until it stops.
     pub fn run(&mut self, index: usize) -> Result<Stopped> {
         self.gdb.resume_only(thread(index))?;
-        self.wait(index)
+        self.wait(index, PATIENCE)
     }
 
-    fn wait(&mut self, index: usize) -> Result<Stopped> {
-        let deadline = Instant::now() + PATIENCE;
+    fn wait(&mut self, index: usize, limit: Duration) -> Result<Stopped> {
+        let deadline = Instant::now() + limit;
         let Some(stopped) = self.gdb.wait_stopped(deadline)? else {
             self.gdb.interrupt()?;
             return Ok(Stopped::Not(self.at(index)?));
@@ -300,7 +300,7 @@ impl Target {
 
     /// Waits for a processor that was just resumed to come to where it waits for commands.
     fn settle(&mut self, index: usize) -> Result<()> {
-        match self.wait(index)? {
+        match self.wait(index, PATIENCE)? {
             Stopped::At(address) if address == self.places.stop => Ok(()),
             other => bail!("processor {index} is not ready: {other:x?}"),
         }
@@ -311,6 +311,13 @@ impl Target {
         // Past the breakpoint.
         self.step(index)?;
         self.run(index)
+    }
+
+    /// The same for what takes long: it may take as long as a boot.
+    pub fn go_long(&mut self, index: usize) -> Result<Stopped> {
+        self.step(index)?;
+        self.gdb.resume_only(thread(index))?;
+        self.wait(index, BOOT)
     }
 
     /// Whether this is where processors wait for commands.

@@ -10,7 +10,7 @@ use crate::debian::KernelVersion;
 use crate::defaults;
 use crate::kernel;
 use crate::report::Verdict;
-use crate::{paths, process};
+use crate::{paths, points, process};
 use anyhow::{Context, Result, bail};
 use rtas_abi::name;
 use std::env;
@@ -46,6 +46,8 @@ enum What {
     Stop(Stop, String),
     /// The kernel with our patches builds.
     Kernel(KernelVersion),
+    /// A share of the crash points, or a test of them.
+    Points(points::Test),
     /// Crash scenarios: what their names contain, firmware, kernel, QEMU.
     Crash(&'static str, String, &'static str, &'static str),
 }
@@ -119,6 +121,15 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
             });
         }
     }
+    if firmware == defaults::FIRMWARE {
+        for test in points::Test::ALL {
+            tests.push(HostTest {
+                name: format!("crash-points/{}", test.name()),
+                late: true,
+                what: What::Points(test),
+            });
+        }
+    }
     for (kernel, qemu) in [("6.1", "7.2"), ("6.12", "10.0")] {
         tests.push(HostTest {
             name: format!("crash/{kernel} {qemu}"),
@@ -176,6 +187,7 @@ impl HostTest {
             What::Binding(case, firmware) => case.run(firmware),
             What::Stop(stop, firmware) => stop.run(firmware),
             What::Kernel(version) => kernel::build(*version).map(|built| built.release),
+            What::Points(test) => test.run(),
             What::Crash(scenario, firmware, kernel, qemu) => {
                 crash(scenario, firmware, kernel, qemu)
             }
