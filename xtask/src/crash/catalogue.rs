@@ -41,6 +41,7 @@ const FROZEN: Scenario = Scenario {
         work: Work::Clock,
         place: Place::Inside(name::GET_TIME_OF_DAY),
         fate: Fate::Frozen,
+        and: None,
     }),
     expected: Expected::without_lock(Outcome::Dump),
     ..PLAIN
@@ -54,6 +55,7 @@ const GONE: Scenario = Scenario {
         work: Work::Clock,
         place: Place::Inside(name::GET_TIME_OF_DAY),
         fate: Fate::Gone,
+        and: None,
     }),
     append: GIVE_UP,
     expected: Expected::without_lock(Outcome::Dump),
@@ -75,6 +77,7 @@ const fn interrupt(name: &'static str, description: &'static str, call: &'static
             work: Work::Console,
             place: Place::Inside(call),
             fate: Fate::Frozen,
+            and: None,
         }),
         ..FROZEN
     }
@@ -95,6 +98,7 @@ const fn direct(
             work: Work::Hammer,
             place: Place::Inside(call),
             fate: Fate::Frozen,
+            and: None,
         }),
         hammer: Some(hammer),
         ..PLAIN
@@ -325,6 +329,12 @@ pub const ALL: &[Scenario] = &[
         "second-clock-control/xics-4-2G",
         "the same processor, held outside RTAS",
     ),
+    ALL_OTHERS,
+    control(
+        ALL_OTHERS,
+        "all-control/xics-4-2G",
+        "the same, with the one that would own the lock outside RTAS",
+    ),
     NMI,
     control(
         NMI,
@@ -332,6 +342,26 @@ pub const ALL: &[Scenario] = &[
         "the same with the processor held outside RTAS",
     ),
 ];
+
+const ALL_OTHERS: Scenario = Scenario {
+    name: "all/xics-4-2G",
+    description: "all other processors die inside RTAS, one of them under the kernel's lock",
+    hold: Some(Hold {
+        processors: VICTIM,
+        work: Work::Clock,
+        place: Place::Inside(name::GET_TIME_OF_DAY),
+        fate: Fate::Frozen,
+        and: Some(&Hold {
+            processors: &[2, 3],
+            work: Work::Hammer,
+            place: Place::Inside(name::IBM_SET_XIVE),
+            fate: Fate::Frozen,
+            and: None,
+        }),
+    }),
+    hammer: Some("processors=2-3+only=ibm,set-xive+source=0x1000"),
+    ..FROZEN
+};
 
 const CONNECTOR: Scenario = Scenario {
     name: "connector/xics-4-2G",
@@ -341,6 +371,7 @@ const CONNECTOR: Scenario = Scenario {
         work: Work::Cores,
         place: Place::Inside(name::IBM_CONFIGURE_CONNECTOR),
         fate: Fate::Frozen,
+        and: None,
     }),
     ..FROZEN
 };
@@ -353,6 +384,7 @@ const CHANGE_MSI: Scenario = Scenario {
         work: Work::Msi,
         place: Place::Inside(name::IBM_CHANGE_MSI),
         fate: Fate::Frozen,
+        and: None,
     }),
     ..FROZEN
 };
@@ -421,10 +453,13 @@ mod tests {
     fn every_scenario_that_holds_a_processor_in_rtas_has_its_control() {
         for scenario in ALL {
             let Some(hold) = scenario.hold else { continue };
-            for processor in hold.processors {
-                assert_ne!(*processor, 0, "{}: 0 panics", scenario.name);
+            let mut seen = vec![0]; // 0 panics.
+            for processor in hold.parts().flat_map(|part| part.processors) {
+                assert!(!seen.contains(processor), "{}", scenario.name);
                 assert!(*processor < scenario.processors, "{}", scenario.name);
+                seen.push(*processor);
             }
+            assert!(hold.parts().all(|part| part.fate == hold.fate));
             // A reset asks nobody for an answer.
             let waits = hold.fate == Fate::Frozen
                 || scenario.append.contains(GIVE_UP)
@@ -441,13 +476,12 @@ mod tests {
     #[test]
     fn a_scenario_depends_on_the_lists_where_a_processor_dies_in_rtas() {
         for scenario in ALL {
-            let inside = scenario
-                .hold
-                .is_some_and(|hold| hold.place != Place::Outside);
-            // The patch does not cover a reboot without a panic (tests/linux/README.md), and the test
-            // module takes no lock.
-            let inside = inside && scenario.crash != Crash::SysrqB;
-            let owns = inside && scenario.works().all(|work| work != Work::Hammer);
+            let parts = scenario.hold.into_iter().flat_map(Hold::parts);
+            // The test module takes no lock.
+            let mut owners = parts.filter(|part| part.work != Work::Hammer);
+            let inside = owners.any(|part| part.place != Place::Outside);
+            // The patch does not cover a reboot without a panic (tests/linux/README.md).
+            let owns = inside && scenario.crash != Crash::SysrqB;
             let may_own = scenario
                 .others
                 .iter()

@@ -2,7 +2,7 @@
 
 use super::plan::Case;
 use super::run::{self, Run};
-use super::scenario::{Place, Scenario};
+use super::scenario::{Hold, Place, Scenario};
 use super::subject::Subject;
 use super::symbols::Symbols;
 use crate::debian::{self, Kernel};
@@ -84,20 +84,22 @@ impl Host {
             Mode::Kdump.parameter(),
             format!("oxrtas.crash={}", scenario.crash.parameter()),
         ];
-        if let Some(hold) = scenario.hold {
-            let processors: Vec<String> = hold.processors.iter().map(u32::to_string).collect();
-            words.push(format!("oxrtas.victims={}", processors.join(",")));
-            words.push(format!("oxrtas.work={}", hold.work.parameter()));
-            if let Place::Inside(call) = hold.place {
-                words.push(format!("oxrtas.inside={call}"));
-            }
-        }
-        if !scenario.others.is_empty() {
-            let others = scenario.others.iter();
-            let others = others.map(|(at, work)| format!("{at}:{}", work.parameter()));
-            let others: Vec<String> = others.collect();
-            words.push(format!("oxrtas.others={}", others.join(",")));
-        }
+        let parts = || scenario.hold.into_iter().flat_map(Hold::parts);
+        let victims = parts().flat_map(|part| {
+            let work = part.work.parameter();
+            let processors = part.processors.iter();
+            processors.map(move |processor| format!("{processor}:{work}"))
+        });
+        words.extend(list("victims", ",", victims));
+        let inside = parts().filter_map(|part| match part.place {
+            Place::Inside(call) => Some(call.to_owned()),
+            Place::Outside => None,
+        });
+        // The names have commas of their own.
+        words.extend(list("inside", "+", inside));
+        let others = scenario.others.iter();
+        let others = others.map(|(at, work)| format!("{at}:{}", work.parameter()));
+        words.extend(list("others", ",", others));
         words.extend(
             scenario
                 .hammer
@@ -136,6 +138,12 @@ impl Host {
             extra,
         })
     }
+}
+
+/// `oxrtas.NAME=` with `items`, if there are any.
+fn list(name: &str, separator: &str, items: impl Iterator<Item = String>) -> Option<String> {
+    let items: Vec<String> = items.collect();
+    (!items.is_empty()).then(|| format!("oxrtas.{name}={}", items.join(separator)))
 }
 
 impl Prepared {

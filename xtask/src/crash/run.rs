@@ -335,7 +335,8 @@ fn dump(
         .checked_sub(log.silent)
         .ok_or("more processors were silent than online")?;
     let gone = scenario.hold.filter(|hold| hold.fate == Fate::Gone);
-    let silent = gone.map_or(0, |hold| hold.processors.len() as u64);
+    let gone = gone.into_iter().flat_map(Hold::parts);
+    let silent: u64 = gone.map(|part| part.processors.len() as u64).sum();
     if log.silent != silent {
         failures.push(format!(
             "{} processors did not answer the crash NMI, expected {silent}",

@@ -2,6 +2,7 @@
 
 use crate::cli::IcMode;
 use std::fmt;
+use std::iter::successors;
 
 /// How the kernel is made to crash: the guest's `oxrtas.crash=`, and what the host does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +135,8 @@ pub struct Hold {
     pub place: Place,
     /// And then.
     pub fate: Fate,
+    /// More of them, at another place and with the same fate.
+    pub and: Option<&'static Self>,
 }
 
 impl Hold {
@@ -143,9 +146,16 @@ impl Hold {
         work: Work::Clock,
         place: Place::Outside,
         fate: Fate::Frozen,
+        and: None,
     };
 
-    /// The same, held outside RTAS: shows that holding as such does no harm.
+    /// This and the others that belong to it.
+    pub fn parts(self) -> impl Iterator<Item = Self> {
+        successors(Some(self), |part| part.and.copied())
+    }
+
+    /// The same, held outside RTAS: shows that holding as such does no harm. Those of [`Hold::and`]
+    /// stay where they are.
     pub fn control(self) -> Self {
         Self {
             place: Place::Outside,
@@ -287,7 +297,8 @@ impl Scenario {
     /// All that processors work at until the crash.
     pub fn works(&self) -> impl Iterator<Item = Work> {
         let others = self.others.iter().map(|(_, work)| *work);
-        self.hold.map(|hold| hold.work).into_iter().chain(others)
+        let parts = self.hold.into_iter().flat_map(Hold::parts);
+        parts.map(|part| part.work).chain(others)
     }
 
     /// Processors that may be off at the crash, at most.

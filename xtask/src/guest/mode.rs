@@ -17,12 +17,12 @@ pub enum Mode {
     /// summary.
     Reboot,
     /// Loads the kdump kernel and panics as `oxrtas.crash=` says (`sysrq-c`; `host` waits for the
-    /// host to do it), or crashes without one (`no-kdump` panics, `sysrq-b` resets). `oxrtas.second=` are
-    /// words for the kdump kernel, comma separated; `oxrtas.again=sysrq-c` makes it panic as well.
-    /// Before, the test module is loaded with the parameters of `oxrtas.hammer=`, `+` between them,
-    /// and the processors of `oxrtas.victims=`, comma separated, begin with `oxrtas.work=` (the name
-    /// of a `work-NAME.sh`), others as `oxrtas.others=` says: `2:clock,3:msi`. The token of the
-    /// function `oxrtas.inside=` is said.
+    /// host to do it), or crashes without one (`no-kdump` panics, `sysrq-b` resets).
+    /// `oxrtas.second=` are words for the kdump kernel, comma separated; `oxrtas.again=sysrq-c` makes
+    /// it panic as well. Before, the test module is loaded with the parameters of `oxrtas.hammer=`,
+    /// `+` between them, and processors begin to work, the victims and others, as
+    /// `oxrtas.victims=1:clock,2:hammer` and `oxrtas.others=3:msi` say (names of `work-NAME.sh`). The
+    /// tokens of the functions of `oxrtas.inside=`, `+` between them, are said.
     Kdump,
     /// Sends the flat tree that the kernel was started with, as the file `flat-tree`.
     Tree,

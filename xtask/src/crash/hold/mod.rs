@@ -106,23 +106,27 @@ impl<'a> Run<'a> {
                 None
             }
         };
-        let token = self.token()?;
         let mut stopped: Vec<Thread> = panicking.into_iter().collect();
         let mut victims = Vec::new();
-        for &processor in self.hold.processors {
-            let thread = thread(processor);
-            match self.hold.place {
-                Place::Inside(name) => self.place_in_rtas(thread, &stopped, name, token)?,
-                Place::Outside => {
-                    let entry = self.symbols.entry("rtas_call")?;
-                    self.run_to(thread, &stopped, entry, |_| Ok(true))?;
+        for part in self.hold.parts() {
+            for &processor in part.processors {
+                let thread = thread(processor);
+                match part.place {
+                    Place::Inside(name) => {
+                        let token = self.token(name)?;
+                        self.place_in_rtas(thread, &stopped, name, token)?;
+                    }
+                    Place::Outside => {
+                        let entry = self.symbols.entry("rtas_call")?;
+                        self.run_to(thread, &stopped, entry, |_| Ok(true))?;
+                    }
                 }
+                stopped.push(thread);
+                victims.push(Victim {
+                    processor,
+                    registers: self.gdb.all_registers(thread)?,
+                });
             }
-            stopped.push(thread);
-            victims.push(Victim {
-                processor,
-                registers: self.gdb.all_registers(thread)?,
-            });
         }
         self.mark("victim held");
         if self.crash == Crash::Nmi {
@@ -176,7 +180,7 @@ impl<'a> Run<'a> {
         let stopped = self.gdb.wait_stopped(Instant::now() + STEP_LIMIT)?;
         let panicking = stopped.with_context(|| format!("the guest did not come to {function}"))?;
         let at = self.gdb.instruction_pointer(panicking)?;
-        let mut victims = self.hold.processors.iter();
+        let mut victims = self.hold.parts().flat_map(|part| part.processors);
         if at != wanted || victims.any(|&processor| thread(processor) == panicking) {
             bail!("{} stopped at {at:#x}", name(panicking));
         }
@@ -192,16 +196,13 @@ impl<'a> Run<'a> {
         self.gdb.interrupt()
     }
 
-    /// The token of the call to die in, as the guest said it; 0 for none.
-    fn token(&self) -> Result<u32> {
-        let Place::Inside(name) = self.hold.place else {
-            return Ok(0);
-        };
+    /// The token of a call to die in, as the guest said it.
+    fn token(&self, name: &str) -> Result<u32> {
         let mut transcript = Transcript::default();
         for line in self.session.lines() {
             transcript.push(line.at, &line.text);
         }
-        let text = transcript.facts.get("victim.token");
+        let text = transcript.facts.get(&format!("token.{name}"));
         let digits = text.and_then(|text| text.strip_prefix("0x"));
         let token = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         token.with_context(|| format!("the guest names no token of {name}"))

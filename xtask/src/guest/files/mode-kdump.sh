@@ -22,11 +22,10 @@ load_kdump() {
 }
 
 crash_now() {
-  # The host looks for the call of this token.
-  inside=$(parameter inside none)
-  if [ $inside != none ]; then
-    say "FACT victim.token 0x$(od -An -tx1 /proc/device-tree/rtas/$inside 2>/dev/null | tr -d ' \n')"
-  fi
+  # The host looks for the calls of these tokens.
+  for inside in $(parameter inside "" | tr + ' '); do
+    say "FACT token.$inside 0x$(od -An -tx1 /proc/device-tree/rtas/$inside 2>/dev/null | tr -d ' \n')"
+  done
   # Some processors are busy with RTAS; this shell panics on another, once they have begun: one that
   # is still on its way there may need this processor for that.
   taskset -p -c 0 $$ >/dev/null
@@ -37,7 +36,7 @@ crash_now() {
     start_work ${other#*:} ${other%:*}
   done
   for victim in $(parameter victims "" | tr , ' '); do
-    start_work $(parameter work none) $victim held
+    start_work ${victim#*:} ${victim%:*} held
   done
   [ $hammer = none ] || say_hammered
   phase crash
