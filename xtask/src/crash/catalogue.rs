@@ -15,6 +15,7 @@ const PLAIN: Scenario = Scenario {
     crashkernel: "256M",
     append: "",
     hold: None,
+    migrates: false,
     others: &[],
     hammer: None,
     calls: MASKING,
@@ -335,6 +336,24 @@ pub const ALL: &[Scenario] = &[
         "all-control/xics-4-2G",
         "the same, with the one that would own the lock outside RTAS",
     ),
+    Scenario {
+        name: "migrated/xics-4-2G",
+        description: "a processor is inside ibm,int-off, without the lock, when the machine is \
+                      migrated, and dies there in another QEMU",
+        migrates: true,
+        ..direct(
+            "",
+            "",
+            name::IBM_INT_OFF,
+            "processors=1+only=ibm,int-off+source=0x1000",
+        )
+    },
+    MIGRATED,
+    control(
+        MIGRATED,
+        "migrated-clock-control/xics-4-2G",
+        "the same processor, held outside RTAS",
+    ),
     NMI,
     control(
         NMI,
@@ -398,6 +417,13 @@ const SECOND: Scenario = Scenario {
     description: "the same, after a processor died inside get-time-of-day",
     append: AGAIN,
     expected: Expected::without_lock(Outcome::Twice),
+    ..FROZEN
+};
+
+const MIGRATED: Scenario = Scenario {
+    name: "migrated-clock/xics-4-2G",
+    description: "the same inside get-time-of-day, with the lock",
+    migrates: true,
     ..FROZEN
 };
 

@@ -4,7 +4,7 @@
 use super::backtrace::Backtrace;
 use super::exit;
 use super::hammer;
-use super::hold::{self, Observed, Verdict};
+use super::hold::{self, Migration, Observed, Verdict};
 use super::log::CrashLog;
 use super::notes::Notes;
 use super::scenario::{Fate, Hold, Outcome, Scenario};
@@ -12,14 +12,12 @@ use super::subject::Subject;
 use super::symbols::Symbols;
 use super::timeline::{Point, Timeline};
 use super::victims;
-use crate::gdb::Gdb;
+use crate::gdb::Stub;
 use crate::guest::{Expectation, Mode, Transcript};
 use crate::qemu::{Machine, Qmp, Seen, Session};
 use anyhow::{Result, bail};
 use serde::Serialize;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// What came of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -103,17 +101,17 @@ pub fn run(
     let mut observed = None;
     let (mut session, control) = match scenario.hold {
         None => {
-            let (mut session, socket) = start(machine, name, limit)?;
+            let (mut session, stub) = start(machine, name, limit)?;
             let mut control = session.qmp()?;
-            match watch(scenario, &mut session, &socket, &mut control, symbols) {
+            match watch(scenario, &mut session, &stub, &mut control, symbols) {
                 Ok(seen) => observed = seen,
                 Err(error) => failures.push(format!("{error:#}")),
             }
             (session, control)
         }
         Some(hold) => {
-            let (mut session, socket) = start(machine, name, limit)?;
-            let mut stub = Gdb::connect(&socket.path(), Instant::now() + limit)?;
+            let (mut session, stub) = start(machine, name, limit)?;
+            let mut stub = stub.connect(Instant::now() + limit)?;
             let mut control = session.qmp()?;
             let run = hold::Run::new(
                 &mut session,
@@ -123,7 +121,8 @@ pub fn run(
                 scenario.crash,
                 hold,
             );
-            match run.complete() {
+            let migration = scenario.migrates.then_some(Migration { machine, name });
+            match run.complete(migration) {
                 Ok(seen) => observed = Some(seen),
                 Err(error) => failures.push(format!("{error:#}")),
             }
@@ -220,26 +219,12 @@ pub fn run(
     })
 }
 
-/// The socket of a machine's gdb stub.
-struct Socket {
-    // A socket's path may have 108 bytes only, so it is not in the target directory.
-    directory: TempDir,
-}
-
-impl Socket {
-    fn path(&self) -> PathBuf {
-        self.directory.path().join("gdb")
-    }
-}
-
-/// Starts a machine. Once gdb connects to the socket, it is stopped.
-fn start(machine: &Machine, name: &str, limit: Duration) -> Result<(Session, Socket)> {
-    let directory = tempfile::Builder::new().prefix("oxrtas-").tempdir()?;
-    let socket = Socket { directory };
+/// Starts a machine, which runs until gdb connects.
+fn start(machine: &Machine, name: &str, limit: Duration) -> Result<(Session, Stub)> {
+    let stub = Stub::new()?;
     let mut machine = machine.clone();
-    let words = format!("unix:{},server=on,wait=off", socket.path().display());
-    machine.extra.extend(["-gdb".to_owned(), words]);
-    Ok((Session::start(&machine, name, limit)?, socket))
+    machine.extra.extend(stub.arguments());
+    Ok((Session::start(&machine, name, limit)?, stub))
 }
 
 /// Watches a crash in which nobody is held. Gives something back if the crashed kernel is not left in
@@ -247,7 +232,7 @@ fn start(machine: &Machine, name: &str, limit: Duration) -> Result<(Session, Soc
 fn watch(
     scenario: &Scenario,
     session: &mut Session,
-    socket: &Socket,
+    stub: &Stub,
     control: &mut Qmp,
     symbols: &Symbols,
 ) -> Result<Option<Observed>> {
@@ -257,7 +242,7 @@ fn watch(
         Seen::Forbidden(line) => bail!("the console shows: {line}"),
         Seen::Deadline => (),
     }
-    let mut gdb = Gdb::connect(&socket.path(), Instant::now() + GDB_LIMIT)?;
+    let mut gdb = stub.connect(Instant::now() + GDB_LIMIT)?;
     let crash = scenario.crash;
     hold::Run::new(session, &mut gdb, control, symbols, crash, Hold::NONE)
         .look()

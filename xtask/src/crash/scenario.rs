@@ -274,6 +274,9 @@ pub struct Scenario {
     pub append: &'static str,
     /// The processors that are held over gdb, if some are.
     pub hold: Option<Hold>,
+    /// Whether the machine is migrated to a file, and continues in another QEMU, while the processors
+    /// are held.
+    pub migrates: bool,
     /// Processors that work on undisturbed until the crash.
     pub others: &'static [(u32, Work)],
     /// Parameters of the test module (`tests/linux/module`), with `+` between them, if it is loaded
@@ -321,6 +324,7 @@ impl Scenario {
                 scenario.processors,
                 scenario.memory,
                 scenario.append,
+                scenario.migrates,
                 scenario.others,
                 scenario.hammer,
             )

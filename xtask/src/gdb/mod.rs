@@ -14,6 +14,9 @@
 
 mod packet;
 pub mod power;
+mod stub;
+
+pub use stub::Stub;
 
 use crate::qemu::socket;
 use anyhow::{Context, Result, anyhow, bail};

@@ -25,6 +25,8 @@ pub struct Session {
     cursor: usize,
     started: Instant,
     deadline: Instant,
+    /// Lines of machines that this one continues.
+    earlier: Vec<Line>,
     forbidden: Vec<&'static str>,
     log: PathBuf,
     /// Where the QMP socket is: short, since a socket's path may have 108 bytes only.
@@ -60,15 +62,33 @@ impl Ended {
 impl Session {
     /// Starts `machine`. Its console goes to `target/qemu-runs/NAME.log`; it may run for `limit`.
     pub fn start(machine: &Machine, name: &str, limit: Duration) -> Result<Self> {
-        Self::launch(machine, name, limit, false)
+        let started = Instant::now();
+        Self::launch(machine, name, started, started + limit, false)
     }
 
     /// Like [`Session::start`]; the console is also copied to standard output as it comes.
     pub fn start_shown(machine: &Machine, name: &str, limit: Duration) -> Result<Self> {
-        Self::launch(machine, name, limit, true)
+        let started = Instant::now();
+        Self::launch(machine, name, started, started + limit, true)
     }
 
-    fn launch(machine: &Machine, name: &str, limit: Duration, shown: bool) -> Result<Self> {
+    /// Goes on with `machine`, which continues what the one before did until now; that one is ended.
+    /// Lines, times and the deadline go on. The log is one of its own, called `name`.
+    pub fn continue_in(&mut self, machine: &Machine, name: &str) -> Result<()> {
+        let mut next = Self::launch(machine, name, self.started, self.deadline, false)?;
+        next.earlier = self.lines();
+        next.forbidden.clone_from(&self.forbidden);
+        *self = next;
+        Ok(())
+    }
+
+    fn launch(
+        machine: &Machine,
+        name: &str,
+        started: Instant,
+        deadline: Instant,
+        shown: bool,
+    ) -> Result<Self> {
         let file = name.replace(
             |c: char| !(c.is_ascii_alphanumeric() || "-_.,".contains(c)),
             "_",
@@ -85,7 +105,6 @@ impl Session {
         let mut file = File::create(&log)
             .with_context(|| format!("cannot create the log {}", log.display()))?;
         writeln!(file, "# {}", process::show(&command))?;
-        let started = Instant::now();
         let mut child = command
             .spawn()
             .with_context(|| format!("cannot run {}", machine.emulator.path().display()))
@@ -105,7 +124,8 @@ impl Session {
             readers,
             cursor: 0,
             started,
-            deadline: started + limit,
+            deadline,
+            earlier: Vec::new(),
             forbidden: Vec::new(),
             log,
             sockets,
@@ -129,7 +149,9 @@ impl Session {
 
     /// The lines printed so far.
     pub fn lines(&self) -> Vec<Line> {
-        self.console.lines()
+        let mut lines = self.earlier.clone();
+        lines.extend(self.console.lines());
+        lines
     }
 
     /// Waits for a line that holds one of `wanted`: its index and the line. Lines up to it are not
@@ -193,7 +215,7 @@ impl Session {
         }
         Ok(Ended {
             status,
-            lines: self.console.lines(),
+            lines: self.lines(),
             errors: texts(&self.errors),
             duration: self.started.elapsed(),
             log: self.log.clone(),

@@ -1,12 +1,14 @@
 //! Holding processors over gdb while another one crashes, and watching what comes of it.
 //!
 //! The processor that crashes is stopped at panic(), or at the restart, first and the victims are placed then
-//! ([`place`]): held a second earlier, a victim would stall the guest before it panics. [`watch`]
-//! tells a hang.
+//! ([`place`]): held a second earlier, a victim would stall the guest before it panics. [`migrate`]
+//! continues in a second QEMU, [`watch`] tells a hang.
 
+mod migrate;
 mod place;
 mod watch;
 
+pub use migrate::Migration;
 pub use watch::{LEFT, Verdict};
 
 use super::backtrace::Backtrace;
@@ -96,9 +98,10 @@ impl<'a> Run<'a> {
         self.observe(verdict, Vec::new())
     }
 
-    /// Runs the machine through its crash. It runs on if the crashed kernel was left, and is stopped
+    /// Runs the machine through its crash, and first, when the processors are held, through a
+    /// `migration` if there is one. It runs on if the crashed kernel was left, and is stopped
     /// otherwise.
-    pub fn complete(mut self) -> Result<Observed> {
+    pub fn complete(mut self, migration: Option<Migration<'_>>) -> Result<Observed> {
         let panicking = match self.crash.function() {
             Some(function) => Some(self.wait_for_crash(function)?),
             None => {
@@ -129,6 +132,10 @@ impl<'a> Run<'a> {
             }
         }
         self.mark("victim held");
+        if let Some(migration) = migration {
+            self.migrate(migration, &stopped, &victims)?;
+            self.mark("migrated");
+        }
         if self.crash == Crash::Nmi {
             self.qmp.execute("inject-nmi", json!({}))?;
             self.mark("nmi");
