@@ -1,8 +1,10 @@
 //! The boot arguments that are the guest's.
 //!
 //! `oxrtas.guest=WORD,WORD...`: `flat` (use the flat tree and what it says of RTAS, not the client
-//! interface), `stress` (make many more calls where a check repeats them), `bench` (measure instead
-//! of checking), `points` (serve the driver of the crash points), and names of groups of checks. No group: all of them.
+//! interface), `bench` (measure instead of checking), `points` (serve the driver of
+//! the crash points), `calls=N` (how many calls `stress` makes),
+//! `plug` (somebody adds and removes a PCI device meanwhile), and names of groups of checks. No group:
+//! all of them but those that have to be asked for.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -12,8 +14,10 @@ use alloc::vec::Vec;
 pub struct Arguments {
     /// Use the flat tree alone.
     pub flat: bool,
-    /// Make many more calls where a check repeats them.
-    pub stress: bool,
+    /// How many calls `stress` makes.
+    pub calls: Option<u64>,
+    /// Somebody adds and removes a PCI device while `stress` runs.
+    pub plug: bool,
     /// Measure calls; only what prepares them is checked.
     pub bench: bool,
     /// Serve the driver of the crash points ([`crate::points`]) instead of checking.
@@ -33,10 +37,13 @@ impl Arguments {
             for name in list.split(',').filter(|name| !name.is_empty()) {
                 match name {
                     "flat" => arguments.flat = true,
-                    "stress" => arguments.stress = true,
+                    "plug" => arguments.plug = true,
                     "bench" => arguments.bench = true,
                     crate::points::ARGUMENT => arguments.points = true,
-                    group => arguments.groups.push(group.to_string()),
+                    other => match other.strip_prefix("calls=") {
+                        Some(number) => arguments.calls = number.parse().ok(),
+                        None => arguments.groups.push(other.to_string()),
+                    },
                 }
             }
         }
@@ -63,7 +70,7 @@ mod tests {
         let arguments = Arguments::parse("console=hvc0 oxrtas.guest=flat,calls quiet stress");
         assert!(
             arguments.flat
-                && !arguments.stress
+                && !arguments.plug
                 && arguments.wants("calls")
                 && !arguments.wants("client")
         );
@@ -80,7 +87,9 @@ mod tests {
     fn without_a_group_all_are_wanted() {
         let arguments = Arguments::parse("");
         assert!(!arguments.flat && arguments.wants("client"));
-        let flat = Arguments::parse("oxrtas.guest=flat,stress");
-        assert!(flat.flat && flat.stress && flat.wants("client"));
+        let flat = Arguments::parse("oxrtas.guest=flat,calls=7,plug");
+        assert!(flat.flat && flat.plug && flat.wants("client"));
+        assert_eq!(flat.calls, Some(7));
+        assert!(!flat.asks("stress") && Arguments::parse("oxrtas.guest=stress").asks("stress"));
     }
 }

@@ -9,6 +9,7 @@ pub mod arguments;
 pub mod bad;
 pub mod flat;
 pub mod functions;
+pub mod history;
 pub mod points;
 pub mod runs;
 pub mod source;

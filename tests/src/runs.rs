@@ -12,6 +12,8 @@ pub struct Run {
     pub arguments: &'static str,
     /// Processors (QEMU's `-smp`).
     pub processors: u32,
+    /// A PCI device is added and removed again and again from when the guest prints [`PLUG`] on.
+    pub plugs: bool,
     /// Memory, in MiB (QEMU's `-m`).
     pub memory_mib: u32,
     /// Interrupt mode (QEMU's `-M pseries,ic-mode=`).
@@ -27,11 +29,14 @@ pub const LAST_LINE: &str = "guest: done, ";
 
 /// What the line begins with that tells the names of the properties of /rtas, with blanks between.
 pub const PROPERTIES_LINE: &str = "guest: /rtas has ";
+/// A device may be added and removed from now on.
+pub const PLUG: &str = "guest: plug";
 
 const RUN: Run = Run {
     name: "",
     arguments: "",
     processors: 1,
+    plugs: false,
     memory_mib: 512,
     interrupts: "xics",
     needs_flat: false,
@@ -107,12 +112,29 @@ pub const RUNS: &[Run] = &[
         arguments: "oxrtas.guest=qemu-window",
         ..RUN
     },
-    // 20000 calls of each processor.
+    // Every processor at work while a device comes and goes.
     Run {
         name: "stress",
-        arguments: "oxrtas.guest=concurrency,stress",
-        processors: 4,
+        arguments: "oxrtas.guest=stress,plug,calls=60000",
+        processors: 16,
+        plugs: true,
+        ..RUN
+    },
+    Run {
+        name: "stress-64",
+        arguments: "oxrtas.guest=stress,plug,calls=300000",
+        processors: 64,
+        plugs: true,
         seconds: 600,
+        ..RUN
+    },
+    // Ten million calls.
+    Run {
+        name: "stress-long",
+        arguments: "oxrtas.guest=stress,plug,calls=3400000",
+        processors: 16,
+        plugs: true,
+        seconds: 1800,
         ..RUN
     },
 ];
@@ -132,6 +154,7 @@ mod tests {
             );
             assert_eq!(Arguments::parse(run.arguments).flat, run.needs_flat);
             assert!(run.processors > 0 && run.seconds > 0);
+            assert_eq!(Arguments::parse(run.arguments).plug, run.plugs);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The gate into the firmware under test: a call with every register chosen, and every register
 //! recorded afterwards, in 32-bit or 64-bit mode.
 //!
-//! A gate belongs to one processor. The callee returns into the gate itself: its first words are
-//! instructions, so that it is found again though no register and no SPRG is trusted. An exception
+//! A gate belongs to one processor. The callee returns to instructions that belong to this gate
+//! alone, so that it is found again though no register and no SPRG is trusted. An exception
 //! during the call (see [`super::vectors`]) ends the call and is recorded instead.
 
 use core::mem::offset_of;
@@ -66,13 +66,23 @@ pub struct Trap {
     pub link: u64,
 }
 
+/// Where the callee of one gate returns to. It has a page for itself: an emulator that keeps
+/// translated code notices every write to a page with instructions, and the gate is written all the
+/// time.
+#[repr(C, align(4096))]
+struct Trampoline {
+    code: [u32; 8],
+    /// Where it goes.
+    return_address: u64,
+    /// Its gate's address.
+    gate: u64,
+}
+
 /// One processor's gate. The assembly below knows the offsets by name.
 #[repr(C, align(128))]
 pub struct Gate {
-    /// Where the callee returns to.
-    trampoline: [u32; 8],
-    /// Where the trampoline goes.
-    return_address: u64,
+    /// Address of its [`Trampoline`].
+    trampoline: u64,
     magic: u64,
     in_call: u64,
     host_sp: u64,
@@ -96,12 +106,16 @@ pub struct Gate {
     pub(super) nested: u64,
     /// Number of the processor, for [`super::stop`].
     pub(super) number: u64,
+    /// Not 0 while this processor dozes: the decrementer wakes it up.
+    pub(super) dozing: u64,
     before: Registers,
     after: Registers,
 }
 
 /// Where a vector puts r4.
 pub(super) const TRAP_R4_OFFSET: usize = offset_of!(Gate, trap_r4);
+/// Where a vector finds whether the processor dozes.
+pub(super) const DOZING_OFFSET: usize = offset_of!(Gate, dozing);
 
 const MAGIC: u64 = 0x6f78_7274_6173_4761;
 
@@ -165,7 +179,8 @@ gate_enter:
     mtspr   1, 4
     ld      4, {b_ctr}(3)
     mtctr   4
-    mtlr    3
+    ld      4, {trampoline}(3)
+    mtlr    4
     .irp n, 0,1,2,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
     ld      \n, ({b_gpr} + 8 * \n)(3)
     .endr
@@ -181,8 +196,8 @@ gate_trampoline:
     addi    12, 12, -4
     ld      11, {return_address}(12)
     mtlr    11
+    ld      12, {gate}(12)
     blr
-    nop
 
     .globl  gate_return
 gate_return:
@@ -312,7 +327,9 @@ gate_trap:
     host_msr = const offset_of!(Gate, host_msr),
     in_call = const offset_of!(Gate, in_call),
     vector = const offset_of!(Gate, vector),
-    return_address = const offset_of!(Gate, return_address),
+    return_address = const offset_of!(Trampoline, return_address),
+    gate = const offset_of!(Trampoline, gate),
+    trampoline = const offset_of!(Gate, trampoline),
     full = const offset_of!(Gate, full),
     entry = const offset_of!(Gate, entry),
     trap_r4 = const offset_of!(Gate, trap_r4),
@@ -370,16 +387,13 @@ pub fn msr() -> u64 {
 }
 
 impl Gate {
-    /// A gate for a processor whose stack ends at `stack_top`. It stays where it is for ever: its
-    /// address is what the callee returns to.
+    /// A gate for a processor whose stack ends at `stack_top`. It stays where it is for ever.
     pub fn new(stack_top: u64) -> &'static mut Gate {
         let toc: u64;
         // SAFETY: reads a register.
         unsafe { core::arch::asm!("mr {}, 2", out(reg) toc, options(nomem, nostack)) };
         let gate = alloc::boxed::Box::leak(alloc::boxed::Box::new(Gate {
-            // SAFETY: eight instructions of this image, never written.
-            trampoline: unsafe { gate_trampoline },
-            return_address: &raw const gate_return as u64,
+            trampoline: 0,
             magic: MAGIC,
             in_call: 0,
             host_sp: 0,
@@ -398,10 +412,18 @@ impl Gate {
             start_r3: 0,
             nested: 0,
             number: 0,
+            dozing: 0,
             before: Registers::ZERO,
             after: Registers::ZERO,
         }));
-        super::memory::flush_instructions(gate.address(), 128);
+        let trampoline = alloc::boxed::Box::leak(alloc::boxed::Box::new(Trampoline {
+            // SAFETY: eight instructions of this image, never written.
+            code: unsafe { gate_trampoline },
+            return_address: &raw const gate_return as u64,
+            gate: gate.address(),
+        }));
+        gate.trampoline = &raw const *trampoline as u64;
+        super::memory::flush_instructions(gate.trampoline, 128);
         gate
     }
 
@@ -429,7 +451,7 @@ impl Gate {
         }
     }
 
-    /// Calls `entry` with `before` in the registers and the gate's address in LR. SPRG3 is the
+    /// Calls `entry` with `before` in the registers and the trampoline's address in LR. SPRG3 is the
     /// gate's address, whatever `before` says. The registers afterwards (r11 and r12 are not
     /// known), or the exception that ended the call. FPRs and DEC are set and recorded only by a
     /// `full` call: to write DEC costs a hypervisor more than the call itself.
@@ -452,6 +474,23 @@ impl Gate {
         }
         // SAFETY: as above.
         Ok(unsafe { (&raw const (*at).after).read_volatile() })
+    }
+
+    /// Sleeps for about a millisecond: for waits of many processors on few of the host's. Other
+    /// processors may see it as stopped meanwhile (QEMU 7.2: query-cpu-stopped-state tells halted).
+    /// Only while the guest's vectors are installed.
+    pub fn doze(&mut self) {
+        let dozing = &raw mut self.dozing;
+        // SAFETY: the vector on this processor reads the word.
+        unsafe { dozing.write_volatile(1) };
+        // SAFETY: DEC is used for nothing else outside calls.
+        unsafe { core::arch::asm!("mtspr 22, {}", in(reg) 0x8_0000u64, options(nostack)) };
+        super::hypercall::call(rtas_abi::hcall::H_CEDE, &[]);
+        // H_CEDE sets EE; the vector clears it, unless there was nothing to wait for.
+        // SAFETY: EE off and RI on is how the guest runs.
+        unsafe { core::arch::asm!("mtmsrd {}, 1", in(reg) MSR_RI, options(nostack)) };
+        // SAFETY: as above.
+        unsafe { dozing.write_volatile(0) };
     }
 
     /// The registers that the last call was entered with.

@@ -33,10 +33,34 @@ impl Vectors {
                 0x3880_0000 | vector as u32, // li r4, vector
                 0x4800_0002 | target as u32, // ba gate_trap
             ];
-            for (index, instruction) in code.into_iter().enumerate() {
-                memory::write_u32(vector + 4 * index as u64, instruction);
-            }
+            put(vector, &code);
         }
+        // The decrementer: ends a doze, with EE off again and DEC far away; else a trap, too.
+        let target = &raw const gate::gate_trap as u64;
+        put(
+            0x900,
+            &[
+                0x7c72_43a6,                 // mtspr SPRG2, r3
+                0x7c73_42a6,                 // mfspr r3, SPRG3
+                0xf883_0000 | TRAP_R4,       // std r4, trap_r4(r3)
+                0xe883_0000 | DOZING,        // ld r4, dozing(r3)
+                0x2c24_0000,                 // cmpdi r4, 0
+                0x4082_000c,                 // bne +12
+                0x3880_0900,                 // li r4, 0x900
+                0x4800_0002 | target as u32, // ba gate_trap
+                0x3c80_7fff,                 // lis r4, 0x7fff
+                0x7c96_03a6,                 // mtspr DEC, r4
+                0x7c9b_02a6,                 // mfspr r4, SRR1
+                0x3860_0000,                 // li r3, 0
+                0x6063_8000,                 // ori r3, r3, EE
+                0x7c84_1878,                 // andc r4, r4, r3
+                0x7c9b_03a6,                 // mtspr SRR1, r4
+                0x7c73_42a6,                 // mfspr r3, SPRG3
+                0xe883_0000 | TRAP_R4,       // ld r4, trap_r4(r3)
+                0x7c72_42a6,                 // mfspr r3, SPRG2
+                0x4c00_0024,                 // rfid
+            ],
+        );
         memory::flush_instructions(AREA.start, AREA.end - AREA.start);
         Vectors { saved }
     }
@@ -50,6 +74,13 @@ impl Drop for Vectors {
 }
 
 const TRAP_R4: u32 = gate::TRAP_R4_OFFSET as u32;
+const DOZING: u32 = gate::DOZING_OFFSET as u32;
+
+fn put(at: u64, code: &[u32]) {
+    for (index, instruction) in code.iter().enumerate() {
+        memory::write_u32(at + 4 * index as u64, *instruction);
+    }
+}
 
 /// An exception outside a call: the guest's own mistake, or an interrupt that nobody asked for.
 pub(super) extern "C" fn trapped(gate: &Gate) -> ! {

@@ -20,6 +20,7 @@ pub mod interrupts;
 pub mod processors;
 pub mod qemu;
 pub mod selftest;
+pub mod stress;
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -82,7 +83,9 @@ pub fn run_table(
 
 /// The whole run.
 pub fn run(entered: Entered) -> ! {
-    let gate = Gate::new(0);
+    // For exceptions outside calls: what interrupted it may be the other stack.
+    let stack = alloc::vec![0u128; 1024].leak();
+    let gate = Gate::new(stack.as_ptr_range().end as u64);
     gate.attend();
     say!("");
     say!(
@@ -168,7 +171,12 @@ fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Widt
             run_table(machine, report, table, width.suffix());
         }
     }
-    for (group, table) in [("bad", bad::CHECKS), ("fuzz", bad::FUZZ)] {
+    let groups: [(&str, &[Check]); 3] = [
+        ("bad", bad::CHECKS),
+        ("fuzz", bad::FUZZ),
+        ("stress", stress::CHECKS),
+    ];
+    for (group, table) in groups {
         if machine.arguments.asks(group) {
             run_table(machine, report, table, width.suffix());
         }

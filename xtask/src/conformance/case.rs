@@ -2,6 +2,7 @@
 
 use super::judge;
 use super::known;
+use super::plug;
 use super::verdicts::{Heard, Outcome};
 use crate::build;
 use crate::cli::IcMode;
@@ -9,16 +10,24 @@ use crate::defaults;
 use crate::qemu::{Emulator, Ended, Firmware, Machine, Session};
 use crate::report::Verdict;
 use anyhow::{Context, Result, bail};
-use conformance_guest::runs::{RUNS, Run};
+use conformance_guest::runs::{PLUG, RUNS, Run};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 /// How much longer than on an idle machine a run may take.
 const PATIENCE: u32 = 3;
 /// Runs that are too long for every test run, or end QEMU.
-const LONG: [&str; 5] = ["bad-input", "fuzz", "qemu-nvram", "qemu-window", "stress"];
+const LONG: [&str; 6] = [
+    "bad-input",
+    "fuzz",
+    "qemu-nvram",
+    "qemu-window",
+    "stress-64",
+    "stress-long",
+];
 /// The run that has every check.
 pub const FULL: &str = defaults::GUEST_RUN;
 /// The runs that are made on [`NEWER`], too.
@@ -138,9 +147,21 @@ impl Runner {
             extra: Vec::new(),
         };
         let limit = Duration::from_secs((case.run.seconds * PATIENCE).into());
-        let ended = Session::start(&machine, &case.to_string(), limit)?.finish()?;
+        let mut session = Session::start(&machine, &case.to_string(), limit)?;
+        let mut visitor = None;
+        if case.run.plugs {
+            session.wait_for(&[PLUG])?;
+            let qmp = session.qmp()?;
+            visitor = Some(thread::spawn(move || plug::until_the_end(qmp)));
+        }
+        let ended = session.finish()?;
+        // Joining fails for a thread that panicked only.
+        let removed = visitor.map(|visitor| visitor.join().unwrap_or(0));
         let heard = Heard::of(ended.lines.iter().map(|line| line.text.as_str()));
         refuse_other_ends(&ended)?;
+        if removed == Some(0) {
+            bail!("no device was added and removed while the guest ran");
+        }
         Ok(heard)
     }
 }

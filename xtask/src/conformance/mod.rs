@@ -12,6 +12,7 @@ mod judge;
 mod known;
 mod machine;
 mod page;
+mod plug;
 mod standing;
 mod table;
 mod verdicts;

@@ -220,6 +220,19 @@ impl<'a> Hunt<'a> {
         Ok(self.tally)
     }
 
+    /// Makes one call that is none of the hunt's.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn one(&mut self, case: &Case) -> Result<(), Found> {
+        self.call(case).map_err(|trouble| Found {
+            number: 0,
+            case: *case,
+            trouble,
+            expect: case.expect(self.world),
+        })
+    }
+
     /// Makes the calls with these numbers.
     fn make(&mut self, numbers: Range<u64>) -> Result<(), Found> {
         let (calls, world) = (self.calls, self.world);

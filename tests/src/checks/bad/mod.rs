@@ -2,7 +2,7 @@
 //! status that the function may return, nothing written but outputs, and the rest of memory as it
 //! was. What the calls are is in [`guest::bad`].
 
-mod hunt;
+pub mod hunt;
 
 use alloc::vec::Vec;
 
@@ -49,7 +49,7 @@ const LONG: u64 = 82;
 const SEED: u64 = 0x6f78_7274_6173;
 
 /// Where the area lies in the arena.
-const AREA: u64 = 0x20_0000;
+pub const AREA: u64 = 0x20_0000;
 
 fn list(machine: &mut Machine, list: List) -> Verdict {
     hunt(machine, Calls::Listed(list))
@@ -79,7 +79,7 @@ fn functions(machine: &Machine) -> Vec<(u32, &'static Function)> {
 }
 
 /// Numbers that the tree names.
-fn known(machine: &mut Machine) -> Known {
+pub fn known(machine: &mut Machine) -> Known {
     let mut known = Known {
         source: machine.sources.first().copied().unwrap_or(0),
         server: machine.servers.first().copied().unwrap_or(0),

@@ -1,0 +1,45 @@
+//! A PCI device that comes and goes while the guest runs. Not a processor: QEMU 7.2 dies of that
+//! under emulation (docs/findings.md).
+
+use crate::qemu::Qmp;
+use anyhow::Result;
+use serde_json::json;
+use std::thread;
+use std::time::Duration;
+
+/// How long the device stays, and how long a request to remove it is waited for.
+const STAY: Duration = Duration::from_millis(30);
+/// The name of the device.
+const ID: &str = "visitor";
+
+/// Adds a device and removes it until QEMU ends: how often it was gone again. What QEMU refuses,
+/// since the guest has not yet done its part, is asked for again.
+pub fn until_the_end(mut qmp: Qmp) -> u32 {
+    let (mut removed, mut there) = (0, false);
+    // An error means that QEMU has ended.
+    while let Ok(now) = is_there(&mut qmp) {
+        if there && !now {
+            removed += 1;
+        }
+        there = now;
+        // What came of it, the next look shows.
+        let _ = if there {
+            // An unplug that the guest cancelled, by configuring the connector, is asked for anew.
+            qmp.execute("device_del", json!({ "id": ID }))
+        } else {
+            // A device with MSI, in the slot that the guest knows.
+            let slot = json!({ "driver": "nec-usb-xhci", "id": ID, "bus": "pci.0", "addr": "0" });
+            qmp.execute("device_add", slot)
+        };
+        thread::sleep(STAY);
+    }
+    removed
+}
+
+fn is_there(qmp: &mut Qmp) -> Result<bool> {
+    let path = json!({ "path": "/machine/peripheral" });
+    let listed = qmp.execute("qom-list", path)?;
+    let names = listed.as_array().into_iter().flatten();
+    let mut names = names.filter_map(|entry| entry.get("name"));
+    Ok(names.any(|name| name.as_str() == Some(ID)))
+}
