@@ -147,19 +147,14 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
     // And that the promise is worth something: the dump, and two controls that have none.
     if firmware == defaults::FIRMWARE {
         tests.push(HostTest {
-            name: "kernel/patched-6.12 builds".to_owned(),
+            name: format!("kernel/patched-{} builds", defaults::PATCHED_KERNEL.name()),
             late: true,
             what: What::Kernel(defaults::PATCHED_KERNEL),
         });
         tests.push(HostTest {
-            name: "crash/patched-6.12 7.2".to_owned(),
+            name: format!("crash/patched-{} 7.2", defaults::PATCHED_KERNEL.name()),
             late: true,
-            what: What::Crash(
-                "frozen/",
-                promising().image().to_owned(),
-                "patched-6.12",
-                "7.2",
-            ),
+            what: What::Crash("frozen/", promising().image().to_owned(), "patched", "7.2"),
         });
     }
     tests

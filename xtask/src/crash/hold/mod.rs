@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
             bail!("{} stopped at {at:#x}", name(panicking));
         }
         self.gdb.clear_breakpoint(wanted)?;
-        self.mark(function);
+        self.mark("at the crash");
         Ok(panicking)
     }
 
