@@ -189,8 +189,8 @@ pub fn read_word(address: u64) -> u64 {
     unsafe { core::ptr::without_provenance::<u64>(address as usize).read_volatile() }
 }
 
-/// Makes `length` bytes at `to` what they are at `from`; all three are multiples of 8. Only words
-/// that differ are written, so that code among them stays translated.
+/// Makes `length` bytes at `to` what they are at `from`; all three are multiples of 64. Only where
+/// something differs it is written, so that code among it stays translated.
 ///
 /// # Panics
 /// As [`write`] does.
@@ -200,17 +200,26 @@ pub fn copy(from: u64, to: u64, length: u64) {
     unsafe {
         core::arch::asm!(
             "mtctr {count}",
-            "2: ld {word}, 0({from})",
-            "ld {old}, 0({to})",
-            "cmpd {word}, {old}",
+            // Whether eight words are the same.
+            "2: li {different}, 0",
+            ".irp at, 0,8,16,24,32,40,48,56",
+            "ld {word}, \\at({from})",
+            "ld {old}, \\at({to})",
+            "xor {word}, {word}, {old}",
+            "or {different}, {different}, {word}",
+            ".endr",
+            "cmpdi {different}, 0",
             "beq 3f",
-            "std {word}, 0({to})",
-            "3: addi {from}, {from}, 8",
-            "addi {to}, {to}, 8",
+            ".irp at, 0,8,16,24,32,40,48,56",
+            "ld {word}, \\at({from})",
+            "std {word}, \\at({to})",
+            ".endr",
+            "3: addi {from}, {from}, 64",
+            "addi {to}, {to}, 64",
             "bdnz 2b",
-            word = out(reg) _, old = out(reg) _,
+            different = out(reg) _, word = out(reg) _, old = out(reg) _,
             from = inout(reg_nonzero) from => _, to = inout(reg_nonzero) to => _,
-            count = in(reg) length / 8, out("ctr") _, out("cr0") _,
+            count = in(reg) length / 64, out("ctr") _, out("cr0") _,
             options(nostack),
         );
     }

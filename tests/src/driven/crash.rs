@@ -12,6 +12,7 @@ use crate::board::gate::Gate;
 use crate::board::stop::{self, Slot};
 use crate::board::{hypercall, memory, timebase};
 use crate::subject::Rtas;
+use rtas_abi::hcall::{H_LOGICAL_MEMOP, H_SUCCESS};
 
 /// Protects: the sources at the hypervisor before a crash path: server and priority.
 /// Holder: the boot processor.
@@ -19,6 +20,10 @@ use crate::subject::Rtas;
 /// Holder dies: it is not given up.
 static BEFORE_SOURCES: [[AtomicU32; 2]; NUMBERS.end as usize - NUMBERS.start as usize] =
     [const { [const { AtomicU32::new(0) }; 2] }; NUMBERS.end as usize - NUMBERS.start as usize];
+
+/// Operands of H_LOGICAL_MEMOP: the logarithm of the elements' size, and the operation.
+const DOUBLE_WORD: u64 = 3;
+const COPY: u64 = 0;
 
 /// A crash path under way.
 struct Crash<'a> {
@@ -123,7 +128,14 @@ fn path<'a>(gate: &'a mut Gate, slot: &'a Slot, rtas: &'a Rtas) -> Crash<'a> {
 
 /// Remembers the instance, and `sources` at the hypervisor.
 pub fn note(rtas: &Rtas, sources: impl Iterator<Item = u32>) {
-    memory::copy(rtas.base, arena(BEFORE), rtas.size);
+    // Much faster than the guest can, where there is such a hypercall; nothing translated lies there.
+    let copied = hypercall::call(
+        H_LOGICAL_MEMOP,
+        &[arena(BEFORE), rtas.base, DOUBLE_WORD, rtas.size / 8, COPY],
+    );
+    if copied.0 != H_SUCCESS {
+        memory::copy(rtas.base, arena(BEFORE), rtas.size);
+    }
     for (source, before) in sources.zip(&BEFORE_SOURCES) {
         let [_, server, priority] = at_hypervisor(source);
         before[0].store(server, Ordering::Relaxed);

@@ -157,7 +157,7 @@ pub fn run(mut machine: Machine) -> ! {
         };
         match instantiate::instantiate(&mut machine, method, base, width) {
             Ok(rtas) if rtas.size <= COPY => {
-                let words = [rtas.entry, rtas.base, rtas.r4, rtas.size & !7];
+                let words = [rtas.entry, rtas.base, rtas.r4, rtas.size & !63];
                 for (cell, word) in COMMON.instances[index].iter().zip(words) {
                     cell.store(word, Ordering::Relaxed);
                 }

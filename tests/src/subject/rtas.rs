@@ -198,10 +198,7 @@ impl Rtas {
         for index in 0..outputs {
             self.put(buffer, at + index, GUARD);
         }
-        let mut before = patterns(self.width.msr());
-        before.gpr[3] = buffer;
-        before.gpr[4] = self.r4;
-        gate.enter(self.entry, &before, false)?;
+        gate.enter_again(self.entry, buffer, self.r4, self.width.msr())?;
         Ok(core::array::from_fn(|index| {
             if index < outputs {
                 self.get(buffer, at + index)

@@ -27,6 +27,8 @@ use std::time::Instant;
 
 /// The byte that stops a running machine.
 const INTERRUPT: u8 = 3;
+/// What the reply begins with when a processor stopped by itself: signal 5, SIGTRAP.
+const TRAPPED: &str = "T05";
 /// Bytes of memory read by one packet: QEMU's packets hold 4096 digits.
 const MEMORY_CHUNK: u64 = 1024;
 
@@ -39,6 +41,8 @@ pub struct Gdb {
     stream: UnixStream,
     deadline: Instant,
     threads: Vec<Thread>,
+    /// The processor that requests are about, as far as that is known.
+    selected: Option<Thread>,
 }
 
 impl Gdb {
@@ -56,6 +60,7 @@ impl Gdb {
             stream,
             deadline,
             threads: Vec::new(),
+            selected: None,
         };
         // 7.2 tells of the stop that the connection caused, 10.0 does not: that answer is nobody's.
         gdb.send("qAttached")?;
@@ -88,16 +93,25 @@ impl Gdb {
         &self.threads
     }
 
+    /// Makes the requests that follow be about `thread`.
+    fn select(&mut self, thread: Thread) -> Result<()> {
+        if self.selected != Some(thread) {
+            self.ok(&format!("Hg{thread:x}"))?;
+            self.selected = Some(thread);
+        }
+        Ok(())
+    }
+
     /// The bytes of register `number`, in the order in which the processor would store them now.
     fn register(&mut self, thread: Thread, number: u32) -> Result<Vec<u8>> {
-        self.ok(&format!("Hg{thread:x}"))?;
+        self.select(thread)?;
         let answer = self.ask(&format!("p{number:x}"))?;
         bytes(&answer).with_context(|| format!("register {number} of processor {thread}"))
     }
 
     /// `length` bytes from `address` on, as processor `thread` sees them.
     pub fn memory(&mut self, thread: Thread, address: u64, length: u64) -> Result<Vec<u8>> {
-        self.ok(&format!("Hg{thread:x}"))?;
+        self.select(thread)?;
         let mut content = Vec::new();
         let mut done = 0;
         while done < length {
@@ -116,14 +130,14 @@ impl Gdb {
 
     /// Writes `bytes` from `address` on, as processor `thread` sees them.
     pub fn write_memory(&mut self, thread: Thread, address: u64, bytes: &[u8]) -> Result<()> {
-        self.ok(&format!("Hg{thread:x}"))?;
+        self.select(thread)?;
         let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         self.ok(&format!("M{address:x},{:x}:{digits}", bytes.len()))
     }
 
     /// Writes `bytes` into register `number`, in the order in which the processor would store them.
     fn write_register(&mut self, thread: Thread, number: u32, bytes: [u8; 8]) -> Result<()> {
-        self.ok(&format!("Hg{thread:x}"))?;
+        self.select(thread)?;
         let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         self.ok(&format!("P{number:x}={digits}"))
     }
@@ -169,10 +183,15 @@ impl Gdb {
             return Ok(None);
         }
         self.stream.set_read_timeout(Some(left))?;
-        match packet::receive(&mut self.stream)? {
-            Some(data) => stop_reply(&String::from_utf8_lossy(&data)).map(Some),
-            None => Ok(None),
-        }
+        let Some(data) = packet::receive(&mut self.stream)? else {
+            return Ok(None);
+        };
+        let reply = String::from_utf8_lossy(&data);
+        let thread = stop_reply(&reply)?;
+        // The stub turns to a processor that stopped by itself (gdb_set_stop_cpu), and not where the
+        // machine was stopped.
+        self.selected = reply.starts_with(TRAPPED).then_some(thread);
+        Ok(Some(thread))
     }
 
     /// Stops the machine.
@@ -197,6 +216,9 @@ impl Gdb {
     }
 
     fn send(&mut self, request: &str) -> Result<()> {
+        if request.starts_with("vCont") {
+            self.selected = None;
+        }
         self.stream
             .write_all(&packet::encode(request.as_bytes()))
             .with_context(|| format!("cannot send {request} to the gdb stub"))
@@ -306,9 +328,14 @@ mod tests {
         let (mut gdb, handle) = stub(&[
             ("Hg2", "OK"),
             ("Mc000,2:00ff", "OK"),
-            ("Hg2", "OK"),
             ("P40=0000000000401008", "OK"),
             ("vCont;c:2", "T05thread:02;"),
+            ("p40", "0000000000401008"),
+            ("Hg1", "OK"),
+            ("m0,1", "00"),
+            ("vCont;c:2", "T02thread:01;"),
+            ("Hg1", "OK"),
+            ("m0,1", "00"),
         ]);
         gdb.write_memory(2, 0xc000, &[0, 0xff]).unwrap();
         gdb.write_register(2, 64, 0x40_1008_u64.to_be_bytes())
@@ -316,6 +343,12 @@ mod tests {
         gdb.resume_only(2).unwrap();
         let later = Instant::now() + Duration::from_secs(60);
         assert_eq!(gdb.wait_stopped(later).unwrap(), Some(2));
+        // The stub has turned to the one that stopped by itself, and to nobody known otherwise.
+        assert_eq!(gdb.register(2, 64).unwrap().len(), 8);
+        assert_eq!(gdb.memory(1, 0, 1).unwrap(), [0]);
+        gdb.resume_only(2).unwrap();
+        assert_eq!(gdb.wait_stopped(later).unwrap(), Some(1));
+        assert_eq!(gdb.memory(1, 0, 1).unwrap(), [0]);
         handle.join().unwrap();
     }
 

@@ -129,11 +129,14 @@ impl Gdb {
         ))
     }
 
-    /// Has a stopped processor, which is big endian, go on at `address` with `argument` in
-    /// register 3.
-    pub fn redirect(&mut self, thread: Thread, address: u64, argument: u64) -> Result<()> {
-        self.write_register(thread, ARGUMENT, argument.to_be_bytes())?;
+    /// Has a stopped processor, which is big endian, go on at `address`.
+    pub fn redirect(&mut self, thread: Thread, address: u64) -> Result<()> {
         self.write_register(thread, INSTRUCTION_POINTER, address.to_be_bytes())
+    }
+
+    /// Puts `value` into register 3 of a stopped processor, which is big endian.
+    pub fn set_argument(&mut self, thread: Thread, value: u64) -> Result<()> {
+        self.write_register(thread, ARGUMENT, value.to_be_bytes())
     }
 
     fn double_word(&mut self, thread: Thread, register: u32) -> Result<[u8; 8]> {

@@ -2,7 +2,7 @@
 //! at instructions, crash paths and their verdicts.
 
 use super::calls::{Call, Case};
-use super::target::{Broken, COMMANDER, Outcome, Stopped, Target};
+use super::target::{BOOT, Broken, COMMANDER, Outcome, PATIENCE, Stopped, Target};
 use crate::crash::symbols::Symbols;
 use crate::qemu::Machine;
 use anyhow::{Context, Result, bail};
@@ -59,6 +59,8 @@ pub struct Bench {
     target: Option<Target>,
     traces: HashMap<String, Trace>,
     mark: u64,
+    /// Crash paths that ended, on the present machine.
+    crashes: usize,
 }
 
 impl Bench {
@@ -81,6 +83,7 @@ impl Bench {
             target: None,
             traces: HashMap::new(),
             mark: 0,
+            crashes: 0,
         }
     }
 
@@ -96,6 +99,7 @@ impl Bench {
             target: None,
             traces: self.traces.clone(),
             mark: 0,
+            crashes: 0,
         }
     }
 
@@ -129,6 +133,7 @@ impl Bench {
             Some(target) => target,
             None => {
                 self.mark = 0;
+                self.crashes = 0;
                 Target::boot(&self.machine, &self.name, self.processors, self.broken)?
             }
         };
@@ -273,17 +278,16 @@ impl Bench {
     pub fn crash(&mut self, width: u32, flags: u64, usual: Option<u64>) -> Result<Survival> {
         let mark = self.mark;
         let target = self.target()?;
-        target.set(COMMANDER, word::COMMAND, &[command::CRASH, width.into()])?;
-        target.set_flags(COMMANDER, flags)?;
-        let stopped = match flags {
-            0 => target.go(COMMANDER)?,
-            _ => target.go_long(COMMANDER)?,
-        };
-        if !target.is_done(stopped) {
-            return Ok(Survival::Lost(self.lost(stopped)));
+        target.set_width(width);
+        target.order(command::CRASH, flags)?;
+        let limit = if flags == 0 { PATIENCE } else { BOOT };
+        let (finished, words) = target.again(limit)?;
+        if !finished {
+            let at = target.at(COMMANDER)?;
+            return Ok(Survival::Lost(self.lost(Stopped::Not(at))));
         }
-        let words = target.get_all(COMMANDER, word::FAULT, word::MARK + 1 - word::FAULT)?;
-        let word = |at: usize| words.get(at - word::FAULT).copied().unwrap_or_default();
+        let word = |at: usize| words.get(at).copied().unwrap_or_default();
+        self.crashes += 1;
         self.mark = word(word::MARK);
         if self.mark != mark + 1 {
             bail!("the crash path was not run: {} after {mark}", self.mark);
@@ -307,6 +311,16 @@ impl Bench {
         Ok(Survival::Passed(ticks))
     }
 
+    /// Every crash path on this machine told QEMU of its end, by ibm,os-term.
+    pub fn check_ends(&mut self) -> Result<()> {
+        let wanted = self.crashes;
+        let seen = self.target()?.count_ends(wanted);
+        if seen != wanted {
+            bail!("QEMU told of {seen} ends, and {wanted} crash paths had one");
+        }
+        Ok(())
+    }
+
     /// Where the commander is that does not get on.
     fn lost(&self, stopped: Stopped) -> String {
         let at = match stopped {
@@ -321,14 +335,15 @@ impl Bench {
     /// Lets the commander go through a crash that ends in system-reboot, and boots anew.
     pub fn reboot(&mut self, width: u32) -> Result<Survival> {
         let target = self.target()?;
-        target.qmp().count_events("RESET")?;
+        let mut qmp = target.qmp()?;
         target.set(COMMANDER, word::COMMAND, &[command::REBOOT, width.into()])?;
         target.set_flags(COMMANDER, 0)?;
         let stopped = target.go_long(COMMANDER)?;
         if !target.is_done(stopped) {
             return Ok(Survival::Lost(self.lost(stopped)));
         }
-        let resets = target.qmp().count_events("RESET")?;
+        let resets = qmp.count_events("RESET")?;
+        drop(qmp);
         let fault = target.get_all(COMMANDER, word::FAULT, 3)?;
         if resets == 0 {
             let [what, subject, seen] = fault[..] else {

@@ -10,15 +10,19 @@ use anyhow::{Context, Result, bail};
 use conformance_guest::points::{self, WORDS, command, word};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a machine may run: a safety net, far beyond the longest batch.
 const LIFE: Duration = Duration::from_secs(6 * 3600);
 /// How long the guest may take until it is ready.
-const BOOT: Duration = Duration::from_secs(120);
+pub const BOOT: Duration = Duration::from_secs(120);
 /// How long a processor may run until it stops by itself: far more than it takes, since the verdict
 /// comes from counted instructions wherever there is one.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What QEMU says when the crash path calls ibm,os-term (`tests/src/driven/crash.rs`).
+const TERMINATED: &str = "OS terminated: crash path";
 
 /// The processor that goes through crashes.
 pub const COMMANDER: usize = 0;
@@ -105,10 +109,8 @@ impl Outcome {
 /// The machine, stopped.
 #[derive(Debug)]
 pub struct Target {
-    /// Ends the machine when it goes.
-    _session: Session,
+    session: Session,
     gdb: Gdb,
-    qmp: Qmp,
     places: Places,
     tokens: BTreeMap<String, u32>,
     /// Bits of the width of all calls: 32 or 64.
@@ -116,6 +118,10 @@ pub struct Target {
     processors: usize,
     flags: u64,
     left_out: u64,
+    /// Command, flags and width in the commander's slot, where they are known.
+    ordered: Option<(u64, u64, u64)>,
+    /// Commands that the commander has finished, where [`Target::ordered`] is known.
+    finished: u64,
 }
 
 impl Target {
@@ -143,21 +149,21 @@ impl Target {
             Some((name.to_owned(), token))
         });
         let tokens = tokens.collect();
-        let qmp = session.qmp()?;
         let mut gdb = Gdb::connect(&socket, Instant::now() + LIFE)?;
         gdb.set_breakpoint(places.stop)?;
         let mut target = Self {
-            _session: session,
+            session,
             gdb,
-            qmp,
             places,
             tokens,
             width: 32,
             processors,
             flags,
             left_out,
+            ordered: None,
+            finished: 0,
         };
-        target.gdb.resume_only(thread(COMMANDER))?;
+        target.gdb.resume_only(stub_thread(COMMANDER))?;
         target.settle(COMMANDER)?;
         target.start_others()?;
         Ok(target)
@@ -181,7 +187,7 @@ impl Target {
         if status != 0 {
             bail!("start-cpu of processor {index} says {}", status as i64);
         }
-        self.gdb.resume_only(thread(index))?;
+        self.gdb.resume_only(stub_thread(index))?;
         self.settle(index)
     }
 
@@ -191,8 +197,10 @@ impl Target {
         self.gdb.clear_breakpoint(self.places.stop)?;
         let id = format!("cpu{index}");
         let device = json!({ "driver": core, "core-id": index, "id": id });
-        self.qmp.execute("device_add", device)?;
+        self.qmp()?.execute("device_add", device)?;
         self.gdb.set_breakpoint(self.places.stop)?;
+        // A new one runs until the machine stops for the first time, and is held from then on.
+        self.command(COMMANDER, command::NOTHING)?;
         self.start(index)
     }
 
@@ -206,9 +214,22 @@ impl Target {
         calls::spare(self.processors)
     }
 
-    /// QEMU's control socket.
-    pub fn qmp(&mut self) -> &mut Qmp {
-        &mut self.qmp
+    /// QEMU's control socket. It is connected while it is wanted only: QEMU would tell of every step.
+    pub fn qmp(&self) -> Result<Qmp> {
+        self.session.qmp()
+    }
+
+    /// How often QEMU has told of the end of a crash path, by what ibm,os-term makes it say (QEMU,
+    /// hw/ppc/spapr_rtas.c:rtas_ibm_os_term). Waits for `wanted` of them, since it says so to a pipe.
+    pub fn count_ends(&self, wanted: usize) -> usize {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let count = self.session.count_errors(TERMINATED);
+            if count >= wanted || Instant::now() > deadline {
+                return count;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Makes all calls that follow calls of `width` bits.
@@ -234,7 +255,7 @@ impl Target {
     /// Words of a processor's slot, from `word` on.
     pub fn get_all(&mut self, index: usize, word: usize, count: usize) -> Result<Vec<u64>> {
         let (place, length) = (self.place(index, word), 8 * count as u64);
-        let bytes = self.gdb.memory(thread(index), place, length)?;
+        let bytes = self.gdb.memory(stub_thread(index), place, length)?;
         let (words, _) = bytes.as_chunks::<8>();
         Ok(words.iter().map(|word| u64::from_be_bytes(*word)).collect())
     }
@@ -247,24 +268,27 @@ impl Target {
 
     /// Sets words of a processor's slot, from `word` on.
     pub fn set(&mut self, index: usize, word: usize, values: &[u64]) -> Result<()> {
+        if index == COMMANDER {
+            self.ordered = None;
+        }
         let bytes: Vec<u8> = values
             .iter()
             .flat_map(|value| value.to_be_bytes())
             .collect();
         let place = self.place(index, word);
-        self.gdb.write_memory(thread(index), place, &bytes)
+        self.gdb.write_memory(stub_thread(index), place, &bytes)
     }
 
     /// The 32-bit word at a real address.
     pub fn instruction(&mut self, address: u64) -> Result<u32> {
-        let bytes = self.gdb.memory(thread(COMMANDER), address, 4)?;
+        let bytes = self.gdb.memory(stub_thread(COMMANDER), address, 4)?;
         let bytes = bytes.first_chunk().context("no instruction")?;
         Ok(u32::from_be_bytes(*bytes))
     }
 
     /// Where a stopped processor is.
     pub fn at(&mut self, index: usize) -> Result<u64> {
-        self.gdb.big_endian_instruction_pointer(thread(index))
+        self.gdb.big_endian_instruction_pointer(stub_thread(index))
     }
 
     /// Whether a stopped processor is where it waits for commands.
@@ -274,12 +298,12 @@ impl Target {
 
     /// Lets a processor execute one instruction.
     pub fn step(&mut self, index: usize) -> Result<()> {
-        self.gdb.step(thread(index))
+        self.gdb.step(stub_thread(index))
     }
 
     /// Lets a processor run until it stops.
     pub fn run(&mut self, index: usize) -> Result<Stopped> {
-        self.gdb.resume_only(thread(index))?;
+        self.gdb.resume_only(stub_thread(index))?;
         self.wait(index, PATIENCE)
     }
 
@@ -289,7 +313,7 @@ impl Target {
             self.gdb.interrupt()?;
             return Ok(Stopped::Not(self.at(index)?));
         };
-        if stopped != thread(index) {
+        if stopped != stub_thread(index) {
             bail!(
                 "processor {} stopped, not {index}",
                 stopped.saturating_sub(1)
@@ -308,15 +332,47 @@ impl Target {
 
     /// Has a processor that waits for commands obey what is in its slot.
     pub fn go(&mut self, index: usize) -> Result<Stopped> {
-        // Past the breakpoint.
-        self.step(index)?;
+        self.pass_breakpoint(index)?;
         self.run(index)
+    }
+
+    /// The breakpoint is on an instruction that does nothing.
+    fn pass_breakpoint(&mut self, index: usize) -> Result<()> {
+        self.gdb.redirect(stub_thread(index), self.places.stop + 4)
+    }
+
+    /// Has the commander obey the command that it obeyed last. Whether it finished it, and the words
+    /// of its slot up to [`word::MARK`].
+    pub fn again(&mut self, limit: Duration) -> Result<(bool, Vec<u64>)> {
+        let before = self.finished;
+        self.pass_breakpoint(COMMANDER)?;
+        self.gdb.resume_only(stub_thread(COMMANDER))?;
+        let stopped = self.gdb.wait_stopped(Instant::now() + limit)?;
+        if stopped.is_none() {
+            self.gdb.interrupt()?;
+        }
+        let words = self.get_all(COMMANDER, 0, word::MARK + 1)?;
+        self.finished = words.get(word::DONE).copied().unwrap_or_default();
+        let finished = self.finished == before.wrapping_add(1);
+        Ok((stopped == Some(stub_thread(COMMANDER)) && finished, words))
+    }
+
+    /// Writes the commander's command and flags, unless they are there.
+    pub fn order(&mut self, command: u64, flags: u64) -> Result<()> {
+        let wanted = Some((command, flags | self.flags, self.width));
+        if self.ordered != wanted {
+            self.set(COMMANDER, word::COMMAND, &[command, self.width])?;
+            self.set_flags(COMMANDER, flags)?;
+            self.finished = self.get(COMMANDER, word::DONE)?;
+            self.ordered = wanted;
+        }
+        Ok(())
     }
 
     /// The same for what takes long: it may take as long as a boot.
     pub fn go_long(&mut self, index: usize) -> Result<Stopped> {
-        self.step(index)?;
-        self.gdb.resume_only(thread(index))?;
+        self.pass_breakpoint(index)?;
+        self.gdb.resume_only(stub_thread(index))?;
         self.wait(index, BOOT)
     }
 
@@ -402,9 +458,9 @@ impl Target {
     /// Gives up whatever a processor does: it waits for commands again.
     pub fn give_up(&mut self, index: usize) -> Result<()> {
         let gate = self.get(index, word::GATE)?;
-        self.gdb
-            .redirect(thread(index), self.places.restart, gate)?;
-        self.gdb.resume_only(thread(index))?;
+        self.gdb.set_argument(stub_thread(index), gate)?;
+        self.gdb.redirect(stub_thread(index), self.places.restart)?;
+        self.gdb.resume_only(stub_thread(index))?;
         self.settle(index)
     }
 
@@ -414,18 +470,19 @@ impl Target {
             return Ok(());
         }
         let buffer = calls::buffer(self.places.free);
-        self.gdb.write_memory(thread(COMMANDER), buffer, content)
+        self.gdb
+            .write_memory(stub_thread(COMMANDER), buffer, content)
     }
 
     /// Has the monitor send a system reset to all processors.
     pub fn reset_all(&mut self) -> Result<()> {
-        self.qmp.execute("inject-nmi", json!({}))?;
+        self.qmp()?.execute("inject-nmi", json!({}))?;
         Ok(())
     }
 }
 
 /// The stub's number of processor `index`.
-fn thread(index: usize) -> Thread {
+fn stub_thread(index: usize) -> Thread {
     // Never more than the guest has slots.
     Thread::try_from(index)
         .unwrap_or(Thread::MAX)

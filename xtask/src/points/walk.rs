@@ -15,11 +15,6 @@ use anyhow::{Result, bail};
 use conformance_guest::points::flag;
 use std::collections::BTreeSet;
 
-/// Crash paths between two looks at QEMU's events, which would pile up.
-const EVENTS: usize = 64;
-/// The event by which QEMU tells of ibm,os-term.
-const TERMINATED: &str = "GUEST_PANICKED";
-
 /// Runs the unit, or some of its points.
 pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, share: Share) -> Result<Done> {
     let width = unit.width;
@@ -41,7 +36,6 @@ pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, share: Share) -> Result<
             },
             ..Done::default()
         },
-        unseen: 0,
     };
     walk.bench.after_trace(&case.call, &trace)?;
     let length = trace.addresses.len();
@@ -74,8 +68,6 @@ struct Walk<'a> {
     /// The points that are left.
     wanted: BTreeSet<usize>,
     done: Done,
-    /// Calls of ibm,os-term whose event was not seen yet.
-    unseen: usize,
 }
 
 impl Walk<'_> {
@@ -83,8 +75,6 @@ impl Walk<'_> {
     fn go_on(&mut self) -> Result<()> {
         let width = self.unit.width;
         self.bench.prepare(self.case, width)?;
-        self.bench.target()?.qmp().count_events(TERMINATED)?;
-        self.unseen = 0;
         if self.usual.is_none() {
             match self.bench.crash(width, 0, None)? {
                 Survival::Passed(ticks) => self.usual = Some(ticks),
@@ -95,7 +85,6 @@ impl Walk<'_> {
                     return Ok(());
                 }
             }
-            self.unseen += 1;
         }
         let first = self.wanted.first().copied().unwrap_or_default();
         let call = &self.case.call;
@@ -115,16 +104,10 @@ impl Walk<'_> {
                         return Ok(());
                     }
                 }
-                self.unseen += 1;
-            }
-            if self.unseen >= EVENTS {
-                self.see_events()?;
             }
             let last = number + 1 == self.trace.addresses.len();
             if !(last && self.trace.outcome.is_none()) {
                 self.bench.target()?.step(VICTIM)?;
-                let own = call.function == rtas_abi::name::IBM_OS_TERM;
-                self.unseen += usize::from(own && self.trace.hypercalls.contains(&number));
             }
         }
         self.finish()
@@ -132,7 +115,7 @@ impl Walk<'_> {
 
     /// The call ends as it did when it was traced.
     fn finish(&mut self) -> Result<()> {
-        self.see_events()?;
+        self.bench.check_ends()?;
         let target = self.bench.target()?;
         let Some(wanted) = &self.trace.outcome else {
             return target.give_up(VICTIM);
@@ -144,16 +127,6 @@ impl Walk<'_> {
         let found = target.outcome(VICTIM, &self.case.call)?;
         if (found.trap, found.status()) != (wanted.trap, wanted.status()) {
             bail!("the call ends with {found:x?}, and with {wanted:x?} when nobody crashes");
-        }
-        Ok(())
-    }
-
-    /// Every crash path told QEMU of its end, by ibm,os-term.
-    fn see_events(&mut self) -> Result<()> {
-        let seen = self.bench.target()?.qmp().count_events(TERMINATED)?;
-        let wanted = std::mem::take(&mut self.unseen);
-        if seen != wanted {
-            bail!("QEMU told of {seen} ends, and {wanted} calls of ibm,os-term were made");
         }
         Ok(())
     }

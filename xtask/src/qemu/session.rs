@@ -176,6 +176,12 @@ impl Session {
             .wait(&mut self.cursor, wanted, &self.forbidden, deadline)
     }
 
+    /// How many lines of what QEMU itself said hold `wanted`.
+    pub fn count_errors(&self, wanted: &str) -> usize {
+        let lines = texts(&self.errors);
+        lines.iter().filter(|line| line.contains(wanted)).count()
+    }
+
     /// Waits for a line that holds `wanted`, for `limit` from now.
     pub fn wait_for_within(&mut self, wanted: &str, limit: Duration) -> Result<String> {
         match self.wait_until(&[wanted], Instant::now() + limit) {
