@@ -82,10 +82,21 @@ pub struct Kernel {
 
 /// Programs of the guest and the shared libraries that they need.
 const GUEST_PROGRAMS: [&str; 3] = ["busybox-static", "kexec-tools", "makedumpfile"];
+/// Programs that use RTAS from user space, and what starts them.
+const USER_PROGRAMS: [&str; 6] = [
+    "busybox-static",
+    "bash",
+    "powerpc-ibm-utils",
+    "lsvpd",
+    "ppc64-diag",
+    "servicelog",
+];
 /// QEMU from backports.
 const QEMU_SET: &str = "qemu-10.0";
 /// The directory of the guest's programs.
 const GUEST_SET: &str = "guest-programs";
+/// The directory of the users of RTAS.
+const USER_SET: &str = "user-programs";
 
 /// The kernel of `version`, fetched when it is not in the cache.
 pub fn kernel(version: KernelVersion) -> Result<Kernel> {
@@ -153,6 +164,17 @@ pub fn guest_programs() -> Result<PathBuf> {
     })
 }
 
+/// The unpacked users of RTAS, powerpc-utils and others, with every shared library that they need.
+pub fn user_programs() -> Result<PathBuf> {
+    ensure(USER_SET, Suites::Release, false, |apt| {
+        let packages = apt.resolve(Machine::Guest, sources::RELEASE, &USER_PROGRAMS, |name| {
+            let library = name.starts_with("lib") && !name.contains("perl");
+            USER_PROGRAMS.contains(&name) || library || name.starts_with("zlib")
+        })?;
+        Ok((Machine::Guest, packages))
+    })
+}
+
 /// The root of the QEMU from backports, unpacked beside the installed one, which must be there: it
 /// brings most of the libraries.
 pub fn backports_qemu() -> Result<PathBuf> {
@@ -168,7 +190,7 @@ pub fn backports_qemu() -> Result<PathBuf> {
 pub fn missing() -> Result<Vec<String>> {
     let cache = paths::cache()?;
     let kernels = KernelVersion::ALL.map(|version| format!("kernel-{}", version.name()));
-    let others = [GUEST_SET, QEMU_SET].map(str::to_owned);
+    let others = [GUEST_SET, USER_SET, QEMU_SET].map(str::to_owned);
     let source = format!("source-{}", defaults::PATCHED_KERNEL.name());
     Ok(kernels
         .into_iter()
