@@ -121,6 +121,16 @@ Examples:
   cargo xtask conformance --html target/conformance.html
   cargo xtask conformance --list                      the requirements and their checks")]
     Conformance(ConformanceArgs),
+    /// Run programs that others wrote to use RTAS, and compare what they print
+    #[command(after_help = "\
+Examples:
+  cargo xtask users                              on oxrtas and on SLOF, side by side
+  cargo xtask users --firmware oxrtas --only drmgr
+  cargo xtask users --list                       what is known to fail and to differ, and why
+
+powerpc-utils, drmgr, lsvpd, rtas_errd and Linux' selftests, each in a guest of its own. What they
+printed is in target/users. Tests `users/...` of `cargo xtask test` are the same on one firmware.")]
+    Users(UsersArgs),
     /// Run all tests: on the host, of the build, and in QEMU
     #[command(after_help = "\
 Examples:
@@ -343,6 +353,23 @@ pub struct ConformanceArgs {
     /// Also write the results to this file, as a page that sets the firmwares side by side
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// How the results are reported.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// Options of `cargo xtask users`.
+#[derive(Args, Clone, Debug)]
+pub struct UsersArgs {
+    /// Firmware: oxrtas, slof, vof, or the file of an image; each is compared with the first
+    #[arg(long, value_name = "NAME|FILE", default_values = ["oxrtas", "slof"])]
+    pub firmware: Vec<String>,
+    /// Only users whose name contains this
+    #[arg(long, value_name = "NAME")]
+    pub only: Option<String>,
+    /// Only list what is known to fail and to differ
+    #[arg(long)]
+    pub list: bool,
     /// How the results are reported.
     #[command(flatten)]
     pub report: ReportArgs,

@@ -5,6 +5,7 @@
 //! looks at what came out. [`qemu`] describes machines and runs them, [`guest`] makes what runs in
 //! them, [`kernel`] builds one with our patches. [`docs`] makes documents from the call table, [`binding`] tests the one that is a schema.
 //! [`conformance`] asks firmwares what LoPAR asks for, [`bench`] measures them.
+//! [`users`] runs programs that others wrote to use RTAS.
 //! [`suite`] is the list of all tests, [`matrix`] its QEMU cases, [`crash`] the kdump
 //! scenarios, [`points`] kills processors at every instruction of RTAS, [`gdb`] drives QEMU's gdb stub
 //! for both, and [`report`] prints what came of them.
@@ -33,6 +34,7 @@ mod qemu;
 mod report;
 mod setup;
 mod suite;
+mod users;
 
 use anyhow::Result;
 use clap::Parser;
@@ -60,6 +62,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::CrashPoints(arguments) => points::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Users(arguments) => users::run(&arguments),
         Command::Test(arguments) => suite::run(&arguments),
     }
 }

@@ -44,7 +44,7 @@ pub(super) const SCRIPTS: [(&str, &str); 16] = [
     ("oxrtas/profile.sh", include_str!("files/profile.sh")),
 ];
 /// Where the dynamic programs look for their loader.
-const LOADER: (&str, &str) = ("lib64/ld64.so.2", "/lib/powerpc64le-linux-gnu/ld64.so.2");
+pub(super) const LOADER: (&str, &str) = ("lib64/ld64.so.2", "/lib/powerpc64le-linux-gnu/ld64.so.2");
 /// Counted up when the layout changes in a way that the inputs do not show.
 const LAYOUT: &str = "1";
 

@@ -15,10 +15,13 @@ mod initramfs;
 mod libraries;
 mod mode;
 mod modules;
+mod overlay;
 mod transcript;
 mod verdict;
 
 pub use initramfs::{Contents, initramfs};
 pub use mode::Mode;
+pub use overlay::{Overlay, overlaid};
 pub use transcript::Transcript;
+pub use transcript::Verdict;
 pub use verdict::Expectation;

@@ -34,6 +34,11 @@ pub struct Module {
 /// The wanted modules below `directory` (`lib/modules/RELEASE`) and those that they need, each
 /// after what it needs.
 pub fn load_order(directory: &Path) -> Result<Vec<Module>> {
+    load_order_of(directory, &WANTED)
+}
+
+/// As [`load_order`], for the modules `wanted`.
+pub fn load_order_of(directory: &Path, wanted: &[&str]) -> Result<Vec<Module>> {
     let mut files = BTreeMap::new();
     find(&directory.join("kernel"), &mut files)?;
     let builtin = fs::read_to_string(directory.join("modules.builtin"))
@@ -57,7 +62,7 @@ pub fn load_order(directory: &Path) -> Result<Vec<Module>> {
         Ok(Some(needed))
     };
     let mut order = Vec::new();
-    for name in WANTED {
+    for name in wanted {
         add(name, &mut needs, &mut order, &mut Vec::new())?;
     }
     Ok(order

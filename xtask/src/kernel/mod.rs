@@ -16,6 +16,7 @@ use crate::progress::Step;
 use crate::{defaults, paths, setup};
 use anyhow::{Context, Result};
 use make::Make;
+pub use make::{CROSS, compiler};
 pub use module::{Tree, hammer};
 use source::Series;
 use std::fs::{self, File, TryLockError};

@@ -42,6 +42,7 @@ pub fn all() -> Result<()> {
     }
     debian::kernel_source(defaults::PATCHED_KERNEL)?;
     debian::guest_programs()?;
+    debian::user_programs()?;
     debian::backports_qemu()?;
     Ok(())
 }
@@ -54,6 +55,11 @@ pub fn for_build() -> Result<()> {
 /// Installs what building a kernel needs, where it is missing.
 pub fn for_kernel() -> Result<()> {
     ensure(packages::KERNEL)
+}
+
+/// Installs what building Linux' selftests needs, where it is missing.
+pub fn for_selftests() -> Result<()> {
+    ensure(packages::SELFTESTS)
 }
 
 /// Installs what running a machine needs, where it is missing.

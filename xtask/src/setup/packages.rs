@@ -37,7 +37,7 @@ const RUST: &str = "1.96";
 
 /// Every package that some command needs.
 pub fn all() -> Vec<Package> {
-    [BUILD, RUN, KERNEL, &[DEVICE_TREES, SCHEMAS]].concat()
+    [BUILD, RUN, KERNEL, &[C_LIBRARY, DEVICE_TREES, SCHEMAS]].concat()
 }
 
 /// What building the image needs.
@@ -45,18 +45,24 @@ pub const BUILD: &[Package] = &[COMPILER, LIBRARY_SOURCE, LINTER];
 /// What running a machine needs.
 pub const RUN: &[Package] = &[EMULATOR, EMULATOR_DATA];
 
+/// What building Linux' selftests needs.
+pub const SELFTESTS: &[Package] = &[CROSS_COMPILER, C_LIBRARY, UNPACKER];
+
 /// What building a Linux kernel needs, beside the C compiler of the host.
 pub const KERNEL: &[Package] = &[
-    package("gcc-powerpc64le-linux-gnu", "the kernel's compiler"),
+    CROSS_COMPILER,
     package("make", "the kernel's build"),
     package("flex", "the kernel's configuration"),
     package("bison", "the kernel's configuration"),
     package("bc", "constants of the kernel's timers"),
     package("perl", "scripts of the kernel's build"),
     package("patch", "to apply our patches"),
-    package("xz-utils", "to unpack the kernel's source"),
+    UNPACKER,
 ];
 
+const CROSS_COMPILER: Package = package("gcc-powerpc64le-linux-gnu", "the kernel's compiler");
+const C_LIBRARY: Package = package("libc6-dev-ppc64el-cross", "the C library of selftests");
+const UNPACKER: Package = package("xz-utils", "to unpack the kernel's source");
 const COMPILER: Package =
     package("rustc-web", "the compiler that matches the library source").since(RUST);
 const LIBRARY_SOURCE: Package =

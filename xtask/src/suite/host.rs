@@ -10,6 +10,7 @@ use crate::debian::KernelVersion;
 use crate::defaults;
 use crate::kernel;
 use crate::report::Verdict;
+use crate::users::{self, User};
 use crate::{paths, points, process};
 use anyhow::{Context, Result, bail};
 use rtas_abi::name;
@@ -48,6 +49,8 @@ enum What {
     Kernel(KernelVersion),
     /// A share of the crash points, or a test of them.
     Points(points::Test),
+    /// A user of RTAS, on a firmware.
+    User(&'static User, String),
     /// Crash scenarios: what their names contain, firmware, kernel, QEMU.
     Crash(&'static str, String, &'static str, &'static str),
 }
@@ -130,6 +133,13 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
             });
         }
     }
+    for user in &users::ALL {
+        tests.push(HostTest {
+            name: format!("users/{}", user.name),
+            late: true,
+            what: What::User(user, firmware.to_owned()),
+        });
+    }
     for (kernel, qemu) in [("6.1", "7.2"), ("6.12", "10.0")] {
         tests.push(HostTest {
             name: format!("crash/{kernel} {qemu}"),
@@ -183,6 +193,7 @@ impl HostTest {
             What::Stop(stop, firmware) => stop.run(firmware),
             What::Kernel(version) => kernel::build(*version).map(|built| built.release),
             What::Points(test) => test.run(),
+            What::User(user, firmware) => users::test(user, firmware),
             What::Crash(scenario, firmware, kernel, qemu) => {
                 crash(scenario, firmware, kernel, qemu)
             }
