@@ -121,10 +121,10 @@ impl Bench {
         Ok(())
     }
 
-    /// Instructions of a call that was [learned](Self::learn).
-    pub fn length(&self, call: &Call, width: u32) -> Option<usize> {
-        let trace = self.traces.get(&key(call, width))?;
-        Some(trace.addresses.len())
+    /// The trace of a call that was [learned](Self::learn).
+    pub fn learned(&self, call: &Call, width: u32) -> Result<Trace> {
+        let trace = self.traces.get(&key(call, width)).cloned();
+        trace.with_context(|| format!("{} was not traced", call.function))
     }
 
     /// The machine, booted if need be.
@@ -256,7 +256,7 @@ impl Bench {
 
     /// Starts a call on a processor and stops it before instruction `number` of its trace.
     pub fn place(&mut self, index: usize, call: &Call, number: usize, trace: &Trace) -> Result<()> {
-        let at = self.advance(index, call, number)?;
+        let at = self.advance(index, call, number, trace)?;
         let wanted = trace.addresses.get(number).copied();
         if wanted != Some(at) {
             bail!("instruction {number} is at {at:#x}, and was at {wanted:x?}");
@@ -264,12 +264,32 @@ impl Bench {
         Ok(())
     }
 
-    /// Starts a call on a processor and lets it execute `number` instructions: where it is then.
-    pub fn advance(&mut self, index: usize, call: &Call, number: usize) -> Result<u64> {
+    /// Starts a call on a processor, and stops it before instruction `number` of a trace: where it is
+    /// then. With others dead it may execute other instructions and return before.
+    pub fn advance(
+        &mut self,
+        index: usize,
+        call: &Call,
+        number: usize,
+        trace: &Trace,
+    ) -> Result<u64> {
         let target = self.target()?;
         target.enter(index, call)?;
-        for _ in 0..number {
+        let passed = trace.addresses.get(1..=number).unwrap_or_default();
+        let Some(wanted) = passed.last().copied() else {
+            return target.at(index);
+        };
+        // The so-and-so-manyeth time that it comes to this address: quicker than single steps.
+        for _ in passed.iter().filter(|address| **address == wanted) {
             target.step(index)?;
+            if target.at(index)? == wanted {
+                continue;
+            }
+            match target.run_until(index, wanted)? {
+                Stopped::At(at) if at == wanted => (),
+                Stopped::At(at) => return Ok(at),
+                Stopped::Not(at) => bail!("{} does not end: it is at {at:#x}", call.function),
+            }
         }
         target.at(index)
     }

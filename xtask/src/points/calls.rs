@@ -87,6 +87,11 @@ impl Call {
         self.implementer() == Some(table::Implementer::Leaves)
     }
 
+    /// Whether it changes words of sources.
+    pub fn changes_sources(&self) -> bool {
+        self.is_interrupt_call() || self.function == rtas_abi::name::IBM_CHANGE_MSI
+    }
+
     /// Whether the machine is another one after it, in a way that the guest cannot put back.
     pub fn lasts(&self) -> bool {
         LASTING.contains(&self.function)

@@ -54,9 +54,6 @@ const OPTIONS: [&str; 6] = [
     "-device",
     "nec-usb-xhci,addr=1",
 ];
-/// QEMU's word for a core of the default processor.
-const CORE: &str = "power9_v2.0-spapr-cpu-core";
-
 /// What is run on what.
 struct Campaign {
     bench: Bench,
@@ -288,7 +285,7 @@ impl Campaign {
                 machine.smp = format!("{present},maxcpus={possible}");
                 let name = format!("crash-points-all-{possible}-{}", std::process::id());
                 let mut bench = bench.sibling(machine, *present, &name);
-                several::everyone(&mut bench, unit, *present, *possible, CORE)
+                several::everyone(&mut bench, unit, *present, *possible)
             }
         }
     }

@@ -6,7 +6,7 @@ use super::calls::{self, Call, Case, SOURCE};
 use super::state::Done;
 use super::target::COMMANDER;
 use super::unit::{POINTS_OF_A_PART, Share, Unit};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use conformance_guest::points::word;
 use conformance_guest::source::Random;
 
@@ -95,11 +95,10 @@ fn kill(bench: &mut Bench, index: usize, width: u32, choice: &mut Choice) -> Res
     let Some(call) = choice.call() else {
         bail!("there is no call to die in");
     };
-    let length = bench.length(&call, width);
-    let length = length.with_context(|| format!("{} was not traced", call.function))?;
-    let mut number = choice.below(length);
+    let trace = bench.learned(&call, width)?;
+    let mut number = choice.below(trace.addresses.len());
     loop {
-        let at = bench.advance(index, &call, number)?;
+        let at = bench.advance(index, &call, number, &trace)?;
         let target = bench.target()?;
         if target.area().contains(&at) {
             return Ok(Death {
@@ -108,8 +107,7 @@ fn kill(bench: &mut Bench, index: usize, width: u32, choice: &mut Choice) -> Res
                 number,
             });
         }
-        // With others dead it was shorter.
-        target.give_up(index)?;
+        // With others dead it did not come there, and returned.
         number /= 2;
     }
 }
@@ -183,13 +181,7 @@ fn fail(done: &mut Done, bench: &Bench, unit: &Unit, point: usize, why: &str) {
 
 /// All `possible` processors are inside a call at once. The crash path still works; then every one
 /// takes a system reset where it is, and calls RTAS from the handler.
-pub fn everyone(
-    bench: &mut Bench,
-    unit: &Unit,
-    present: usize,
-    possible: usize,
-    core: &str,
-) -> Result<Done> {
+pub fn everyone(bench: &mut Bench, unit: &Unit, present: usize, possible: usize) -> Result<Done> {
     let width = unit.width;
     let mut choice = Choice::new(bench.random(&unit.to_string()));
     let mut done = Done {
@@ -201,7 +193,7 @@ pub fn everyone(
     // The last of those present was left out.
     target.start(present - 1)?;
     for index in present..possible {
-        target.add(index, core)?;
+        target.add(index)?;
     }
     let case = state();
     bench.prepare(&case, width)?;

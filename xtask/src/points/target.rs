@@ -191,13 +191,20 @@ impl Target {
         self.settle(index)
     }
 
-    /// Adds a processor of type `core` to the running machine, and starts it.
-    pub fn add(&mut self, index: usize, core: &str) -> Result<()> {
-        // A breakpoint is for those that are there when it is set.
-        self.gdb.clear_breakpoint(self.places.stop)?;
+    /// Adds a processor to the running machine, and starts it.
+    pub fn add(&mut self, index: usize) -> Result<()> {
+        let mut qmp = self.qmp()?;
+        let slots = qmp.execute("query-hotpluggable-cpus", json!({}))?;
+        let slots = slots.as_array().context("no list of processors")?;
+        let own = slots.iter().find(|slot| slot["props"]["core-id"] == index);
+        let core = own.and_then(|slot| slot["type"].as_str());
+        let core = core.with_context(|| format!("there is no room for processor {index}"))?;
         let id = format!("cpu{index}");
         let device = json!({ "driver": core, "core-id": index, "id": id });
-        self.qmp()?.execute("device_add", device)?;
+        // A breakpoint is for those that are there when it is set.
+        self.gdb.clear_breakpoint(self.places.stop)?;
+        qmp.execute("device_add", device)?;
+        drop(qmp);
         self.gdb.set_breakpoint(self.places.stop)?;
         // A new one runs until the machine stops for the first time, and is held from then on.
         self.command(COMMANDER, command::NOTHING)?;
@@ -451,6 +458,14 @@ impl Target {
     pub fn run_to(&mut self, index: usize, address: u64) -> Result<Stopped> {
         self.gdb.set_breakpoint(address)?;
         let stopped = self.go(index);
+        self.gdb.clear_breakpoint(address)?;
+        stopped
+    }
+
+    /// Lets a processor that is in the middle of something go on to `address`.
+    pub fn run_until(&mut self, index: usize, address: u64) -> Result<Stopped> {
+        self.gdb.set_breakpoint(address)?;
+        let stopped = self.run(index);
         self.gdb.clear_breakpoint(address)?;
         stopped
     }

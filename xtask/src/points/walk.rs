@@ -52,7 +52,9 @@ pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, share: Share) -> Result<
         walk.go_on()?;
     }
     if share == Share::All && walk.done.failures.is_empty() {
-        walk.every_number()?;
+        if case.call.changes_sources() {
+            walk.every_number()?;
+        }
         walk.reboot()?;
     }
     Ok(walk.done)
