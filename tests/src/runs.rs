@@ -18,6 +18,8 @@ pub struct Run {
     pub memory_mib: u32,
     /// Interrupt mode (QEMU's `-M pseries,ic-mode=`).
     pub interrupts: &'static str,
+    /// Devices (QEMU's `-device`), for the checks of functions on them.
+    pub devices: &'static [&'static str],
     /// Only for firmware whose flat tree has linux,rtas-base.
     pub needs_flat: bool,
     /// Time limit, in seconds, on an idle machine with two processors.
@@ -39,9 +41,13 @@ const RUN: Run = Run {
     plugs: false,
     memory_mib: 512,
     interrupts: "xics",
+    devices: &[],
     needs_flat: false,
     seconds: 60,
 };
+
+/// A PCI function with MSI-X, several of them, and an interrupt pin; one with MSI and a pin.
+const PCI_DEVICES: &[&str] = &["virtio-serial-pci", "edu"];
 
 /// The runs.
 pub const RUNS: &[Run] = &[
@@ -52,6 +58,7 @@ pub const RUNS: &[Run] = &[
     Run {
         name: "four-processors",
         processors: 4,
+        devices: PCI_DEVICES,
         seconds: 180,
         ..RUN
     },

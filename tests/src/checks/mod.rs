@@ -5,22 +5,37 @@
 //! write a function and name it in its module's table.
 //!
 //! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `handover`,
-//! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `concurrency`; only when asked
+//! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `concurrency`, `functions`; only when asked
 //! for: `bad`, `fuzz` (one processor), `qemu-nvram` and `qemu-window`; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
 
+pub mod ask;
 pub mod bad;
 pub mod bench;
 pub mod calls;
 pub mod client;
+pub mod clock;
+pub mod company;
 pub mod concurrency;
+pub mod connectors;
+pub mod eeh;
+pub mod effects;
 pub mod environment;
+pub mod events;
 pub mod flat;
+pub mod indicators;
 pub mod instantiate;
 pub mod interrupts;
+pub mod msi;
+pub mod node;
+pub mod parameters;
+pub mod pci;
 pub mod processors;
 pub mod qemu;
 pub mod selftest;
+pub mod shapes;
+pub mod start;
 pub mod stress;
+pub mod windows;
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -119,6 +134,10 @@ pub fn run(entered: Entered) -> ! {
         run_table(&mut machine, report, client::CHECKS, "");
     }
     run_table(&mut machine, report, instantiate::NODE, "");
+    if machine.arguments.wants("functions") {
+        run_table(&mut machine, report, node::CHECKS, "");
+        run_table(&mut machine, report, start::CHECKS, "");
+    }
     if machine.arguments.flat || machine.arguments.wants("handover") {
         run_table(&mut machine, report, flat::CHECKS, "");
     }
@@ -156,6 +175,21 @@ pub fn run(entered: Entered) -> ! {
     console::power_off()
 }
 
+/// What single functions have to do, beside the interrupt calls and the processors.
+const FUNCTIONS: [&[Check]; 11] = [
+    shapes::CHECKS,
+    events::CHECKS,
+    parameters::CHECKS,
+    indicators::CHECKS,
+    connectors::CHECKS,
+    effects::CHECKS,
+    pci::CHECKS,
+    msi::CHECKS,
+    eeh::CHECKS,
+    windows::CHECKS,
+    company::CHECKS,
+];
+
 /// The checks that are made of one instance and one way to enter it.
 fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Width) {
     let _vectors = Vectors::install();
@@ -169,6 +203,15 @@ fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Widt
     for (group, table) in groups {
         if machine.arguments.wants(group) {
             run_table(machine, report, table, width.suffix());
+        }
+    }
+    if machine.arguments.wants("functions") {
+        for table in FUNCTIONS {
+            run_table(machine, report, table, width.suffix());
+        }
+        // They take seconds, and the width makes no difference to a clock.
+        if width == Width::Mode32 {
+            run_table(machine, report, clock::CHECKS, width.suffix());
         }
     }
     let groups: [(&str, &[Check]); 3] = [

@@ -58,6 +58,11 @@ impl Shared {
         self.token.store(token.into(), Ordering::Relaxed);
     }
 
+    /// The token.
+    pub fn token(&self) -> u32 {
+        self.token.load(Ordering::Relaxed) as u32
+    }
+
     /// The instance.
     pub fn rtas(&self) -> Rtas {
         let [entry, base, r4, size, width] = self
@@ -86,7 +91,7 @@ impl Shared {
 
 /// The job of stopping: does not return if stop-self works.
 pub fn stop(gate: &mut Gate, index: usize) {
-    let token = SHARED.token.load(Ordering::Relaxed) as u32;
+    let token = SHARED.token();
     let _ = SHARED
         .rtas()
         .quick(gate, SHARED.buffer(index), token, &[], 1);

@@ -33,6 +33,9 @@ pub struct Machine {
     pub rtas: Option<Rtas>,
     /// Names and values of /rtas as they were before the first instantiation.
     pub rtas_node: Properties,
+    /// Path and properties of every node, as they were at the start: for checks that run while the
+    /// firmware cannot be asked.
+    pub tree: &'static [(String, Properties)],
     /// Server numbers of the processors, the boot processor first.
     pub servers: Vec<u32>,
     /// Source numbers that the tree names, in order.
@@ -76,6 +79,7 @@ impl Machine {
             arguments: Arguments::default(),
             rtas: None,
             rtas_node: Vec::new(),
+            tree: &[],
             servers: Vec::new(),
             sources: Vec::new(),
             memory_end: 0,
@@ -101,7 +105,8 @@ impl Machine {
 
     /// Processors, sources, NVRAM and memory.
     fn look_around(&mut self) {
-        for (path, properties) in self.nodes() {
+        self.tree = self.nodes().leak();
+        for (path, properties) in self.tree {
             let get = |name: &str| {
                 let found = properties.iter().find(|(own, _)| own == name);
                 found.map(|(_, value)| cells(value)).unwrap_or_default()

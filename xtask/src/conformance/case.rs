@@ -144,7 +144,7 @@ impl Runner {
             devices: Vec::new(),
             gdb: None,
             no_reboot: true,
-            extra: Vec::new(),
+            extra: extra(case.run),
         };
         let limit = Duration::from_secs((case.run.seconds * PATIENCE).into());
         let mut session = Session::start(&machine, &case.to_string(), limit)?;
@@ -164,6 +164,14 @@ impl Runner {
         }
         Ok(heard)
     }
+}
+
+/// What QEMU is told of the devices of a run.
+fn extra(run: &Run) -> Vec<String> {
+    let devices = run.devices.iter();
+    devices
+        .flat_map(|device| ["-device".to_owned(), (*device).to_owned()])
+        .collect()
 }
 
 fn interrupts(run: &Run) -> Result<IcMode> {

@@ -43,6 +43,14 @@ const fn varying(requirement: &'static str, check: &'static str, reason: &'stati
     }
 }
 
+const NO_FUNCTION: &str = "QEMU answers -1 where no function is (spapr_pci.c, finish_read_pci_config and \
+                           finish_write_pci_config)";
+const NO_DISPLAY: &str = "QEMU says nothing of the display's size";
+const NO_9005: &str = "left out: Linux would take rtas_lock on every secondary processor in a crash \
+                       (xics_set_cpu_giq)";
+const NO_LSI: &str = "QEMU leaves INTx to the operating system and knows MSIs only (spapr_pci.c, \
+                      rtas_ibm_change_msi)";
+
 /// Whatever the firmware: what QEMU does, and what none of them has yet.
 const ALL: &[Known] = &[
     known(
@@ -54,6 +62,63 @@ const ALL: &[Known] = &[
         "R1-7.3.2.2-1",
         "get-time-of-day-nanoseconds",
         "QEMU cuts a count of nanoseconds off at 32 bits (spapr_rtc.c, rtas_get_time_of_day)",
+    ),
+    known(
+        "R1-7.3.2.3-3",
+        "clock-impossible-dates",
+        "QEMU counts days and months beyond the last on (spapr_rtc.c, rtas_set_time_of_day)",
+    ),
+    known(
+        "R1-7.3.2.3-3",
+        "clock-impossible-times",
+        "QEMU counts hours and minutes beyond the last on (spapr_rtc.c, rtas_set_time_of_day)",
+    ),
+    known("R1-7.3.4.1-5", "pci-read-absent", NO_FUNCTION),
+    known("R1-14.10-8", "pci-read-not-owned", NO_FUNCTION),
+    known("R1-7.3.4.2-5", "pci-write-absent", NO_FUNCTION),
+    known("R1-14.10-9", "pci-write-not-owned", NO_FUNCTION),
+    known("R1-7.3.5.1-2", "node-display-16-characters", NO_DISPLAY),
+    known("R1-7.3.5.3-5", "node-form-feed", NO_DISPLAY),
+    known(
+        "LoPAR-B.5.3.1/rtas-display-device",
+        "node-display-device",
+        "there is no rtas-display-device",
+    ),
+    known(
+        "R1-7.3.5.4-3",
+        "indicator-tone",
+        "the machine has no tone generator",
+    ),
+    known("R1-7.3.5.4.1.2-1", "indicator-9005", NO_9005),
+    known("R1-7.3.5.5.1.4-1", "sensor-9005", NO_9005),
+    known(
+        "R1-7.3.10.1-5",
+        "unlisted-source-get",
+        "interrupt-ranges has two sources of the machine, and Linux needs the others \
+         (spapr_events.c, spapr_dt_events)",
+    ),
+    known("R1-7.3.10.5.1-4", "msi-disables-lsi", NO_LSI),
+    known("R1-7.3.10.5.1-5", "msi-gives-lsi-back", NO_LSI),
+    known(
+        "R1-7.3.10.5.2-2#2",
+        "msi-none-assigned",
+        "QEMU answers -1 (spapr_pci.c, rtas_ibm_query_interrupt_source_number)",
+    ),
+    known(
+        "R1-7.3.16-10",
+        "parameters-without-room",
+        "QEMU answers -9999 to a length below 2 (spapr_rtas.c, sysparm_st)",
+    ),
+    known(
+        "R1-7.3.23-8",
+        "node-suspend-update-tree",
+        "QEMU has ibm,suspend-me, and neither ibm,update-nodes nor ibm,update-properties",
+    ),
+    known(
+        "R1-7.3.27.3-3",
+        "window-default-comes-back",
+        "QEMU brings it back by ibm,reset-pe-dma-window alone (spapr_rtas_ddw.c, \
+         rtas_ibm_remove_pe_dma_window)",
     ),
     Known {
         // Where instantiate-rtas-64 made the instance, SF = 1 is right.
@@ -74,6 +139,11 @@ const MASK: &str = "QEMU keeps no mask beside the priority: a set-xive unmasks, 
 /// SLOF and VOF: both leave RTAS to QEMU.
 const HYPERVISOR_RTAS: &[Known] = &[
     known("R1-7.2.6-3", "rtas-properties", "there is no rtas-version"),
+    known(
+        "LoPAR-B.5.3.1/rtas-version",
+        "node-version",
+        "there is no rtas-version",
+    ),
     known(
         "R1-7.2.4-1",
         "instantiate-crossing",
@@ -96,6 +166,15 @@ const HYPERVISOR_RTAS: &[Known] = &[
     varying("R1-7.3.10.1-4", "xive-concurrent-results", MASK),
     varying("R1-7.3.10.2-4", "xive-concurrent-private-effect", MASK),
 ];
+
+const NO_TEST_METHOD: Known = known(
+    "LoPAR-B.9.5.2/test-method",
+    "start-test-method",
+    "there is no test-method",
+);
+
+/// What is still to do.
+const OXRTAS: &[Known] = &[NO_TEST_METHOD];
 
 /// SLOF's own.
 const SLOF: &[Known] = &[
@@ -133,6 +212,7 @@ const SLOF: &[Known] = &[
 
 /// VOF's own.
 const VOF: &[Known] = &[
+    NO_TEST_METHOD,
     known("LoPAR-C.8.1", "client-registers", "r2 is not preserved"),
     known(
         "IEEE1275-6.3.2.1",
@@ -172,7 +252,7 @@ pub fn of(firmware: &str) -> Vec<&'static Known> {
     let own: [&[Known]; 2] = match firmware {
         "slof" => [HYPERVISOR_RTAS, SLOF],
         "vof" => [HYPERVISOR_RTAS, VOF],
-        _ => [&[], &[]],
+        _ => [OXRTAS, &[]],
     };
     ALL.iter().chain(own.into_iter().flatten()).collect()
 }
