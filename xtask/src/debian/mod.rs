@@ -189,11 +189,12 @@ pub fn backports_qemu() -> Result<PathBuf> {
 /// The sets that the cache does not hold, by name.
 pub fn missing() -> Result<Vec<String>> {
     let cache = paths::cache()?;
-    let kernels = KernelVersion::ALL.map(|version| format!("kernel-{}", version.name()));
+    let kernels = KernelVersion::ALL.into_iter().flat_map(|version| {
+        ["kernel", "headers", "kbuild"].map(|set| format!("{set}-{}", version.name()))
+    });
     let others = [GUEST_SET, USER_SET, QEMU_SET].map(str::to_owned);
     let source = format!("source-{}", defaults::PATCHED_KERNEL.name());
     Ok(kernels
-        .into_iter()
         .chain([source])
         .chain(others)
         .filter(|name| cache::current(&cache, name).is_none())

@@ -39,6 +39,7 @@ pub fn all() -> Result<()> {
     ensure(&packages::all())?;
     for version in KernelVersion::ALL {
         debian::kernel(version)?;
+        debian::kernel_headers(version)?;
     }
     debian::kernel_source(defaults::PATCHED_KERNEL)?;
     debian::guest_programs()?;

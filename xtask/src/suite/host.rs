@@ -147,6 +147,15 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
             what: What::Crash("sysrq-c", firmware.to_owned(), kernel, qemu),
         });
     }
+    // Processors that die in lockless calls, and one that does after a migration. Neither takes the
+    // kernel's lock, so they need no control.
+    for (name, scenario) in [("lockless-calls", "hammer/"), ("migrated", "migrated/")] {
+        tests.push(HostTest {
+            name: format!("crash/{name} 6.1 7.2"),
+            late: true,
+            what: What::Crash(scenario, firmware.to_owned(), "6.1", "7.2"),
+        });
+    }
     // The reason why there is an oxrtas, and the control that keeps it honest. The scenarios where a
     // processor is gone take minutes on a busy host; `qemu-crash` runs them.
     tests.push(HostTest {
