@@ -5,7 +5,6 @@ use core::fmt;
 
 use rtas::config::{Config, MAGIC, SOURCES_ARE_NATIVE, Values};
 use rtas::layout::{Layout, LayoutError};
-use rtas::pool::{CONTEXTS_PER_WORD, Pool};
 use rtas::source::word::Word;
 
 use crate::board::{BadAddress, Board};
@@ -103,12 +102,12 @@ impl RtasArea {
             base,
             ..self.values.clone()
         };
-        // Everything, QEMU's own bytes included: nothing of what lay here before remains.
+        // Everything, QEMU's own bytes included: nothing of what lay here before remains, and every
+        // context is free (rtas::pool::FREE).
         board.zero(base, layout.size)?;
         board.write(image, board.blob())?;
         board.write(config, &Config::encode(&values))?;
         board.write(config + layout.sources, &words)?;
-        board.write(config + layout.pool, &pool_words(layout.context_count))?;
         board.flush_instructions(image, board.blob().len() as u64)?;
         self.values = values;
         let instance = Instance {
@@ -131,8 +130,8 @@ impl RtasArea {
         }
         match self.config_address() {
             Some(config) => board.write(
-                config + Config::FLAGS_OFFSET,
-                &self.values.flags.to_be_bytes(),
+                config + Config::CHANGES_OFFSET,
+                &Config::encode_changes(&self.values),
             ),
             None => Ok(()),
         }
@@ -172,11 +171,4 @@ impl RtasArea {
         let word = Word::at_reset(server).bits().to_be_bytes();
         word.repeat(self.values.source_count as usize)
     }
-}
-
-/// The words of a pool in which every one of `count` contexts is free.
-fn pool_words(count: u32) -> Vec<u8> {
-    (0..count.div_ceil(CONTEXTS_PER_WORD))
-        .flat_map(|index| Pool::word_at_reset(count, index).to_be_bytes())
-        .collect()
 }

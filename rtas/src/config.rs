@@ -6,6 +6,9 @@
 use core::mem::offset_of;
 use core::sync::atomic::AtomicU32;
 
+use crate::memory::Bounds;
+use crate::table::index;
+
 /// First word of a configuration: "oxrtas", version 1.
 pub const MAGIC: u64 = u64::from_be_bytes(*b"oxrtas\0\x01");
 /// Most calls that the table of a blob may have.
@@ -17,6 +20,9 @@ pub const MAX_UNKNOWN: usize = 16;
 /// are the blob's own. Without it they are passed on, and QEMU answers -1 (PLATFORM: after CAS
 /// chose XIVE).
 pub const SOURCES_ARE_NATIVE: u32 = 1 << 0;
+
+/// More than any token, for [`Config::short_token`].
+pub const NO_SHORT_TOKEN: u64 = 1 << 32;
 
 /// An argument buffer whose call does not return: it must outlive the caller's context, so it is
 /// part of the configuration. 32-bit cells.
@@ -36,9 +42,10 @@ pub struct LeaveBuffer {
 /// The configuration of one instance. All words are in the byte order of the target.
 ///
 /// Protects:    where the parts of the area lie and what the machine is; constant from the
-///              instantiation on, but for [`Config::flags`] and the [`LeaveBuffer`]s.
-/// Holder:      any number of calls read it. The firmware alone writes `flags`, during CAS, when
-///              QEMU has seen to it that no other processor runs.
+///              instantiation on, but for [`Config::flags`], [`Config::short_token`] and the
+///              [`LeaveBuffer`]s.
+/// Holder:      any number of calls read it. The firmware alone writes `flags` and `short_token`,
+///              during CAS, when QEMU has seen to it that no other processor runs.
 /// Order:       none: whoever calls was started after the firmware's last write.
 /// Holder dies: readers hold nothing.
 #[repr(C, align(128))]
@@ -52,16 +59,20 @@ pub struct Config {
     pub size: u64,
     /// First address after the memory that the machine was started with, in bytes.
     pub memory_end: u64,
-    /// Offset of the source words from the configuration, in bytes.
-    pub sources_offset: u64,
-    /// Offset of the pool's words from the configuration, in bytes.
-    pub pool_offset: u64,
-    /// Offset of the contexts from the configuration, in bytes.
-    pub contexts_offset: u64,
-    /// Number of contexts.
-    pub context_count: u32,
+    /// [`Bounds::whole_buffers`] of that.
+    pub whole_buffers: u64,
+    /// Address of the source words.
+    pub sources: u64,
+    /// Address of the contexts.
+    pub contexts: u64,
+    /// Token of `ibm,set-xive`, where the four interrupt calls are the blob's own and their tokens
+    /// follow each other as in the table; else [`NO_SHORT_TOKEN`]. Saves the search for the calls
+    /// that are made most.
+    pub short_token: u64,
     /// [`SOURCES_ARE_NATIVE`].
     pub flags: u32,
+    /// Number of contexts.
+    pub context_count: u32,
     /// Interrupt server of the boot processor, which QEMU never unplugs.
     pub boot_server: u32,
     /// Interrupt servers are the numbers below this one.
@@ -113,8 +124,20 @@ pub struct Values {
 impl Config {
     /// Size of a configuration, in bytes.
     pub const BYTES: usize = size_of::<Self>();
-    /// Offset of [`Config::flags`], which CAS changes in an instance that exists.
+    /// Offset of [`Config::flags`].
     pub const FLAGS_OFFSET: u64 = offset_of!(Self, flags) as u64;
+    /// Offset of what CAS changes in an instance that exists: [`Config::short_token`], and
+    /// [`Config::flags`] behind it.
+    pub const CHANGES_OFFSET: u64 = offset_of!(Self, short_token) as u64;
+
+    /// The bytes at [`Self::CHANGES_OFFSET`].
+    pub fn encode_changes(values: &Values) -> [u8; 12] {
+        let mut bytes = [0; 12];
+        let (short_token, flags) = bytes.split_at_mut(8);
+        short_token.copy_from_slice(&short_token_of(values).to_be_bytes());
+        flags.copy_from_slice(&values.flags.to_be_bytes());
+        bytes
+    }
 
     /// The bytes of a configuration, as the blob reads them.
     pub fn encode(values: &Values) -> [u8; Self::BYTES] {
@@ -125,20 +148,23 @@ impl Config {
             }
         };
         let layout = &values.layout;
+        let config = values.base + layout.image + layout.config;
         for (offset, value) in [
             (offset_of!(Self, magic), MAGIC),
             (offset_of!(Self, base), values.base),
             (offset_of!(Self, size), layout.size),
             (offset_of!(Self, memory_end), values.memory_end),
-            (offset_of!(Self, sources_offset), layout.sources),
-            (offset_of!(Self, pool_offset), layout.pool),
-            (offset_of!(Self, contexts_offset), layout.contexts),
+            (
+                offset_of!(Self, whole_buffers),
+                Bounds::whole_buffers(values.memory_end),
+            ),
+            (offset_of!(Self, sources), config + layout.sources),
+            (offset_of!(Self, contexts), config + layout.contexts),
         ] {
             put(offset, &value.to_be_bytes());
         }
         for (offset, value) in [
             (offset_of!(Self, context_count), layout.context_count),
-            (offset_of!(Self, flags), values.flags),
             (offset_of!(Self, boot_server), values.boot_server),
             (offset_of!(Self, server_count), values.server_count),
             (offset_of!(Self, first_source), values.first_source),
@@ -146,6 +172,7 @@ impl Config {
         ] {
             put(offset, &value.to_be_bytes());
         }
+        put(offset_of!(Self, short_token), &Self::encode_changes(values));
         for (index, token) in values.tokens.iter().enumerate() {
             put(offset_of!(Self, tokens) + 4 * index, &token.to_be_bytes());
         }
@@ -166,3 +193,23 @@ impl Config {
         bytes
     }
 }
+
+const _: () = assert!(offset_of!(Config, flags) == offset_of!(Config, short_token) + 8);
+
+/// See [`Config::short_token`].
+fn short_token_of(values: &Values) -> u64 {
+    let calls = index::IBM_SET_XIVE..=index::IBM_INT_ON;
+    let first = values.tokens.get(index::IBM_SET_XIVE).copied().unwrap_or(0);
+    let in_order = values
+        .tokens
+        .get(calls)
+        .is_some_and(|tokens| tokens.iter().copied().eq(first..first.saturating_add(4)));
+    if first != 0 && in_order && values.flags & SOURCES_ARE_NATIVE != 0 {
+        first.into()
+    } else {
+        NO_SHORT_TOKEN
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

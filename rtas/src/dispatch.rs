@@ -5,15 +5,15 @@ use core::sync::atomic::Ordering;
 use rtas_abi::{buffer, status};
 
 use crate::config::{Config, LeaveBuffer, SOURCES_ARE_NATIVE};
-pub use crate::decode::CellWidth;
-use crate::decode::{Allegation, Callee, Request};
-use crate::hypervisor;
+use crate::decode::{self, Callee, Header, Request, StatusPlace};
+use crate::hypervisor::forward;
 use crate::instance::Instance;
-use crate::memory::CallerMemory;
+pub use crate::memory::CellWidth;
+use crate::memory::{CallerMemory, Cells, refuse_unaligned};
 use crate::msi;
 use crate::platform::{HypervisorBuffer, Platform};
-use crate::source::Sources;
-use crate::table::Handler;
+use crate::source::{Change, Sources};
+use crate::table::{self, Handler, Shape, index};
 
 /// How a call ends.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +27,115 @@ pub enum Exit<'a> {
 
 /// Does the call whose argument buffer the caller says lies at `address`, with cells of `width`.
 /// `cells` are the call's own.
+///
+/// The four interrupt calls come first and on a short way: an operating system masks and unmasks
+/// with them, and masks every source in a crash. Whatever is not exactly such a call goes the long
+/// way, which reads and judges the buffer anew. The blob has them in functions of their own, so that
+/// the short way saves few registers.
 pub fn call<'a, P: Platform, M: CallerMemory>(
-    instance: &Instance<'a>,
+    instance: Instance<'a>,
+    platform: &P,
+    memory: &mut M,
+    width: CellWidth,
+    address: u64,
+    cells: &mut HypervisorBuffer,
+) -> Exit<'a> {
+    match short_call(instance, platform, memory, width, address, cells) {
+        Short::Done(status) => Exit::Return(status),
+        Short::Unsettled(change, place) => {
+            let status = Sources::new(instance, platform).settle(change, cells);
+            Exit::Return(place.finish(memory, status))
+        }
+        Short::Other => long_call(instance, platform, memory, width, address, cells),
+    }
+}
+
+/// How the short way ended.
+#[derive(Clone, Copy)]
+pub enum Short<'a> {
+    /// With a status.
+    Done(i32),
+    /// With a change that is not settled, and where the status goes.
+    Unsettled(Change<'a>, StatusPlace),
+    /// Nothing was done: the call is for the long way.
+    Other,
+}
+
+/// The short way of [`call`], for an interrupt call in a buffer that is in order and not at the end
+/// of anything, with nothing to be refused.
+#[inline(always)]
+pub fn short_call<'a, P: Platform, M: CallerMemory>(
+    instance: Instance<'a>,
+    platform: &'a P,
+    memory: &mut M,
+    width: CellWidth,
+    address: u64,
+    cells: &mut HypervisorBuffer,
+) -> Short<'a> {
+    match try_short_call(instance, platform, memory, width, address, cells) {
+        None => Short::Other,
+        Some((place, None)) => Short::Done(place.finish(memory, status::SUCCESS)),
+        Some((place, Some(change))) if change.is_settled() => {
+            Short::Done(place.finish(memory, status::SUCCESS))
+        }
+        Some((place, Some(change))) => Short::Unsettled(change, place),
+    }
+}
+
+#[inline(always)]
+fn try_short_call<'a, P: Platform, M: CallerMemory>(
+    instance: Instance<'a>,
+    platform: &'a P,
+    memory: &mut M,
+    width: CellWidth,
+    address: u64,
+    cells: &mut HypervisorBuffer,
+) -> Option<(StatusPlace, Option<Change<'a>>)> {
+    const fn shape(index: usize) -> Shape {
+        table::CALLS[index].shape
+    }
+    let buffer = Cells::whole(&memory.bounds(), width, address)?;
+    let header = Header::read(memory, buffer);
+    let sources = Sources::new(instance, platform);
+    // More than 32 bits are no token, but may be NO_SHORT_TOKEN.
+    let token = u64::from(u32::try_from(header.token).ok()?);
+    let first = instance.config.short_token;
+    let (request, change) = match token.wrapping_sub(first) {
+        SET_XIVE => {
+            let request = header.request(const { shape(index::IBM_SET_XIVE) })?;
+            let [number, server, priority] = request.read(memory)?;
+            let change = sources.set_priority(number, server, priority, cells)?;
+            (request, Some(change))
+        }
+        GET_XIVE => {
+            let request = header.request(const { shape(index::IBM_GET_XIVE) })?;
+            get_xive(sources, memory, &request)?;
+            (request, None)
+        }
+        INT_OFF => {
+            let request = header.request(const { shape(index::IBM_INT_OFF) })?;
+            let [number] = request.read(memory)?;
+            (request, Some(sources.int_off(number, cells)?))
+        }
+        INT_ON => {
+            let request = header.request(const { shape(index::IBM_INT_ON) })?;
+            let [number] = request.read(memory)?;
+            (request, Some(sources.int_on(number, cells)?))
+        }
+        _ => return None,
+    };
+    Some((request.status_place()?, change))
+}
+
+/// Distances of the tokens of the four interrupt calls from that of `ibm,set-xive`.
+const SET_XIVE: u64 = 0;
+const GET_XIVE: u64 = (index::IBM_GET_XIVE - index::IBM_SET_XIVE) as u64;
+const INT_OFF: u64 = (index::IBM_INT_OFF - index::IBM_SET_XIVE) as u64;
+const INT_ON: u64 = (index::IBM_INT_ON - index::IBM_SET_XIVE) as u64;
+
+/// The long way of [`call`], for any call, whatever its buffer is like.
+pub fn long_call<'a, P: Platform, M: CallerMemory>(
+    instance: Instance<'a>,
     platform: &P,
     memory: &mut M,
     width: CellWidth,
@@ -36,47 +143,82 @@ pub fn call<'a, P: Platform, M: CallerMemory>(
     cells: &mut HypervisorBuffer,
 ) -> Exit<'a> {
     let config = instance.config;
-    let request = match Request::read(config, memory, Allegation::new(width, address)) {
-        Ok(request) => request,
-        Err(status) => return Exit::Return(status),
+    let Some(buffer) = Cells::new(&memory.bounds(), width, address) else {
+        refuse_unaligned(memory, width, address, status::PARAMETER_ERROR);
+        return Exit::Return(status::PARAMETER_ERROR);
     };
-    let handler = handler(config, request.callee);
+    let header = Header::read(memory, buffer);
+    let found = decode::find(config, header.token)
+        .and_then(|callee| Some((callee, header.request(callee.shape())?)));
+    let Some((callee, request)) = found else {
+        return Exit::Return(header.refuse(memory, status::PARAMETER_ERROR));
+    };
     let sources = Sources::new(instance, platform);
-    let number = request.input(0);
-    let status = match handler {
-        Handler::Forward => {
-            return Exit::Return(hypervisor::forward(platform, memory, cells, &request));
+    let status = match handler(config, callee) {
+        Handler::Forward | Handler::GetTimeOfDay | Handler::Nvram | Handler::ConfigureConnector => {
+            return Exit::Return(forward(platform, memory, cells, callee, &request));
         }
+        // LoPAR 7.3.6.1, note 1: it turns off everything, and must be there in a crash (R1-7.2.3-7).
+        // QEMU knows no domain 0.
+        Handler::SetPowerLevel => match request.read(memory) {
+            Some([0, 0]) if leaves(&config.power_off) => {
+                return Exit::Leave(power_off(config, [0, 0]));
+            }
+            _ => return Exit::Return(forward(platform, memory, cells, callee, &request)),
+        },
         Handler::ChangeMsi => {
             return Exit::Return(msi::change_msi(
-                config, &sources, platform, memory, cells, &request,
+                config,
+                sources,
+                memory,
+                cells,
+                callee.token,
+                &request,
             ));
         }
         Handler::StopSelf => return Exit::Leave(&config.stop_self),
         Handler::SystemReboot => return Exit::Leave(&config.system_reboot),
-        Handler::PowerOff => return Exit::Leave(power_off(config, &request)),
-        Handler::GetXive => match sources.get_xive(number) {
-            Ok((server, priority)) => {
-                request.store(memory, 1, server);
-                request.store(memory, 2, priority);
-                status::SUCCESS
-            }
-            Err(status) => status,
+        Handler::PowerOff => match request.read(memory) {
+            Some(masks) => return Exit::Leave(power_off(config, masks)),
+            None => None,
         },
-        Handler::SetXive => sources.set_xive(number, request.input(1), request.input(2), cells),
-        Handler::IntOff => sources.int_off(number, cells),
-        Handler::IntOn => sources.int_on(number, cells),
+        Handler::GetXive => get_xive(sources, memory, &request),
+        Handler::SetXive => request
+            .read(memory)
+            .and_then(|[number, server, priority]| {
+                sources.set_xive(number, server, priority, cells)
+            })
+            .map(|change| sources.settle(change, cells)),
+        Handler::IntOff => request
+            .read(memory)
+            .and_then(|[number]| sources.int_off(number, cells))
+            .map(|change| sources.settle(change, cells)),
+        Handler::IntOn => request
+            .read(memory)
+            .and_then(|[number]| sources.int_on(number, cells))
+            .map(|change| sources.settle(change, cells)),
     };
-    Exit::Return(request.finish(memory, status))
+    Exit::Return(request.finish(memory, status.unwrap_or(status::PARAMETER_ERROR)))
+}
+
+/// `ibm,get-xive`: the status, server and priority being stored.
+#[inline(always)]
+fn get_xive<P: Platform, M: CallerMemory>(
+    sources: Sources<'_, P>,
+    memory: &mut M,
+    request: &Request,
+) -> Option<i32> {
+    let [number] = request.read(memory)?;
+    let (server, priority) = sources.get_xive(number)?;
+    request.store(memory, 1, server);
+    request.store(memory, 2, priority);
+    Some(status::SUCCESS)
 }
 
 /// What does the work of a call on this machine: the interrupt calls are the hypervisor's where it
 /// does not deliver interrupts by XICS.
 fn handler(config: &Config, callee: Callee) -> Handler {
-    let Callee::Known { shape, .. } = callee else {
-        return Handler::Forward;
-    };
-    match shape.handler {
+    match callee.shape().handler {
         Handler::GetXive
         | Handler::SetXive
         | Handler::IntOff
@@ -90,40 +232,29 @@ fn handler(config: &Config, callee: Callee) -> Handler {
     }
 }
 
+/// Whether the hypervisor has the call of this buffer.
+fn leaves(buffer: &LeaveBuffer) -> bool {
+    let [token, ..] = &buffer.cells;
+    token.load(Ordering::Relaxed) != 0
+}
+
 /// The buffer of `power-off` with the caller's two masks of power-on events in it. Two processors
 /// that power off at once may mix their masks; each of them asks for the machine's end.
-fn power_off<'a>(config: &'a Config, request: &Request) -> &'a LeaveBuffer {
-    let masks = config.power_off.cells.iter().skip(buffer::ARGUMENTS);
-    for (cell, mask) in masks.zip(&request.inputs) {
+fn power_off(config: &Config, masks: [u32; 2]) -> &LeaveBuffer {
+    let cells = config.power_off.cells.iter().skip(buffer::ARGUMENTS);
+    for (cell, mask) in cells.zip(masks) {
         cell.store(mask.to_be(), Ordering::Relaxed);
     }
     &config.power_off
 }
 
-/// There is no context for the call: stores a hardware error as its status, if the buffer is
-/// aligned and its counts make sense. The blob runs this without a stack, so it is written to
+/// There is no context for the call: stores a hardware error as its status, if there is room for a
+/// whole buffer and its counts make sense. The blob runs this without a stack, so it is written to
 /// compile to a leaf of a few registers.
 #[inline(always)]
 pub fn exhausted<M: CallerMemory>(memory: &mut M, width: CellWidth, address: u64) {
-    if !address.is_multiple_of(buffer::ALIGNMENT) {
-        return;
-    }
-    let cell = |index: u64| address.wrapping_add(index.wrapping_mul(width.bytes()));
-    let load = |memory: &M, index: usize| match width {
-        CellWidth::Bits32 => memory.load32(cell(index as u64)).map(u64::from),
-        CellWidth::Bits64 => memory.load64(cell(index as u64)),
-    };
-    if let (Some(inputs), Some(outputs)) =
-        (load(memory, buffer::INPUTS), load(memory, buffer::OUTPUTS))
-        && inputs <= buffer::MAX_CELLS as u64
-        && outputs != 0
-    {
-        let place = cell(inputs.wrapping_add(buffer::ARGUMENTS as u64));
-        // A cell that may not be written is left alone: there is nobody else to tell.
-        let _ = match width {
-            CellWidth::Bits32 => memory.store32(place, status::HARDWARE_ERROR as u32),
-            CellWidth::Bits64 => memory.store64(place, i64::from(status::HARDWARE_ERROR) as u64),
-        };
+    if let Some(cells) = Cells::whole(&memory.bounds(), width, address) {
+        Header::read(memory, cells).refuse(memory, status::HARDWARE_ERROR);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::config::Config;
 pub struct Instance<'a> {
     /// What the firmware wrote.
     pub config: &'a Config,
-    /// One word for each interrupt source, in the order of their numbers.
+    /// One word for each interrupt source, in the order of their numbers: these are the sources
+    /// that there are.
     pub sources: &'a [AtomicU64],
 }

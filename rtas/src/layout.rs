@@ -6,8 +6,7 @@
 //! base + image              the blob: code and constants, the same bytes in every instance
 //!        + config           [`crate::config::Config`], written by the firmware
 //!        + sources          one 64-bit word per interrupt source
-//!        + pool             one bit per context
-//!        + contexts         one [`CONTEXT_BYTES`] block per context
+//!        + contexts         one [`CONTEXT_BYTES`] block per context, zero: free
 //! base + size               `rtas-size`
 //! ```
 //!
@@ -15,9 +14,9 @@
 //! the base (`arch/powerpc/kernel/prom_init.c:prom_instantiate_rtas`).
 
 use crate::config::Config;
-use crate::pool::{CONTEXTS_PER_PROCESSOR, CONTEXTS_PER_WORD};
+use crate::pool::CONTEXTS_PER_PROCESSOR;
 
-/// Size of one context, in bytes: saved registers, hypervisor buffer, stack.
+/// Size of one context, in bytes: its word, saved registers, hypervisor buffer, stack.
 pub const CONTEXT_BYTES: u64 = 2560;
 /// Alignment of the blob's parts, in bytes: a cache line of POWER.
 pub const PART_ALIGNMENT: u64 = 128;
@@ -48,8 +47,6 @@ pub struct Layout {
     pub config: u64,
     /// Offset of the source words from the configuration.
     pub sources: u64,
-    /// Offset of the pool's words from the configuration.
-    pub pool: u64,
     /// Offset of the contexts from the configuration.
     pub contexts: u64,
     /// Number of contexts.
@@ -78,9 +75,7 @@ impl Layout {
         }
         let config = image_bytes.next_multiple_of(PART_ALIGNMENT);
         let sources_at = (size_of::<Config>() as u64).next_multiple_of(PART_ALIGNMENT);
-        let pool = (sources_at + u64::from(sources) * 8).next_multiple_of(PART_ALIGNMENT);
-        let words = u64::from(context_count.div_ceil(CONTEXTS_PER_WORD));
-        let contexts = (pool + words * 8).next_multiple_of(PART_ALIGNMENT);
+        let contexts = (sources_at + u64::from(sources) * 8).next_multiple_of(PART_ALIGNMENT);
         let end = image + config + contexts + u64::from(context_count) * CONTEXT_BYTES;
         let size = end.next_multiple_of(PAGE);
         if size > SEGMENT {
@@ -90,7 +85,6 @@ impl Layout {
             image,
             config,
             sources: sources_at,
-            pool,
             contexts,
             context_count,
             size,
@@ -126,11 +120,9 @@ mod tests {
             assert_eq!(layout.image, 0x1000, "behind the bytes that QEMU writes");
             assert!(layout.config >= 12_345);
             assert!(layout.sources >= size_of::<Config>() as u64);
-            assert!(layout.pool >= layout.sources + u64::from(sources) * 8);
+            assert!(layout.contexts >= layout.sources + u64::from(sources) * 8);
             assert_eq!(layout.context_count, 3 * processors);
-            let bits = (layout.contexts - layout.pool) * 8;
-            assert!(bits >= u64::from(layout.context_count));
-            for part in [layout.config, layout.sources, layout.pool, layout.contexts] {
+            for part in [layout.config, layout.sources, layout.contexts] {
                 assert!(part.is_multiple_of(PART_ALIGNMENT));
             }
             let used = layout.image + layout.config + layout.contexts;

@@ -7,7 +7,7 @@
 //! (`hw/ppc/spapr_pci.c:rtas_ibm_change_msi`), so a block that starts where it did is the old one,
 //! untouched: a request for too many is answered so, with success and the most that there may be.
 
-use rtas_abi::status;
+use rtas_abi::{buffer, status};
 
 use crate::config::Config;
 use crate::decode::Request;
@@ -31,31 +31,37 @@ struct Block {
 /// Does the call; returns its status word. The caller's outputs are exactly the hypervisor's.
 pub fn change_msi<P: Platform, M: CallerMemory>(
     config: &Config,
-    sources: &Sources<'_, P>,
-    platform: &P,
+    sources: Sources<'_, P>,
     memory: &mut M,
     cells: &mut HypervisorBuffer,
+    token: u32,
     request: &Request,
 ) -> i32 {
-    let function = [request.input(0), request.input(1), request.input(2)];
-    let Some(query) = Query::new(config, platform, function) else {
-        return hypervisor::forward(platform, memory, cells, request);
+    let platform = sources.platform();
+    let Some(inputs) = request.read::<6, _>(memory) else {
+        return request.finish(memory, status::PARAMETER_ERROR);
     };
-    let old = query.block(cells, sources.count());
-    let status = hypervisor::forward(platform, memory, cells, request);
-    if status != status::SUCCESS {
-        return status;
+    let [address, unit_high, unit_low, ..] = inputs;
+    let query = Query::new(config, platform, [address, unit_high, unit_low]);
+    let old = query
+        .as_ref()
+        .and_then(|query| query.block(cells, sources.count()));
+    for (index, value) in inputs.into_iter().enumerate() {
+        cells.set(buffer::ARGUMENTS + index, value);
     }
-    let count = hypervisor::output(cells, request.inputs.len(), 1).min(sources.count());
+    let status = hypervisor::deliver(platform, memory, cells, token, request);
+    let Some(query) = query.filter(|_| status == status::SUCCESS) else {
+        return status;
+    };
+    let count = hypervisor::output(cells, inputs.len(), 1).min(sources.count());
     let new = query.source(cells, 0).map(|first| Block { first, count });
     if old.map(|block| block.first) == new.map(|block| block.first) {
         return status;
     }
     for block in [old, new].into_iter().flatten() {
         for offset in 0..block.count {
-            if let Some(number) = block.first.checked_add(offset) {
-                sources.reset(number, cells);
-            }
+            // A sum that wraps is no source.
+            sources.reset(block.first.wrapping_add(offset), cells);
         }
     }
     status
@@ -85,7 +91,7 @@ impl<'a, P: Platform> Query<'a, P> {
     fn source(&self, cells: &mut HypervisorBuffer, index: u32) -> Option<u32> {
         let [address, unit_high, unit_low] = self.function;
         let inputs = [address, unit_high, unit_low, index];
-        let status = hypervisor::call(self.platform, cells, self.token, &inputs, &[0; 3]);
+        let status = hypervisor::call(self.platform, cells, self.token, inputs, [0; 3]);
         (status == status::SUCCESS).then(|| hypervisor::output(cells, inputs.len(), 1))
     }
 

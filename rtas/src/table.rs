@@ -10,34 +10,51 @@ use rtas_abi::name;
 
 use crate::config::MAX_CALLS;
 
-/// Numbers of cells that a call allows.
+/// Numbers of cells that a call allows: all from the first to the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts(u32);
+pub struct Counts {
+    first: u8,
+    last: u8,
+}
 
 impl Counts {
     /// Exactly `count`.
-    pub const fn exactly(count: u32) -> Self {
-        Self(1 << count)
+    pub const fn exactly(count: u8) -> Self {
+        Self::between(count, count)
     }
 
-    /// `first` or `second`.
-    pub const fn either(first: u32, second: u32) -> Self {
-        Self(1 << first | 1 << second)
+    /// `first` to `last`.
+    pub const fn between(first: u8, last: u8) -> Self {
+        assert!(first <= last && last <= MAX_CELLS as u8);
+        Self { first, last }
     }
 
     /// Any number that fits a buffer.
     pub const fn any() -> Self {
-        Self(u32::MAX >> (31 - MAX_CELLS))
+        Self::between(0, MAX_CELLS as u8)
     }
 
     /// Whether `count` is allowed.
-    pub const fn allow(self, count: u32) -> bool {
-        count < u32::BITS && self.0 & 1 << count != 0
+    #[inline(always)]
+    pub const fn allow(self, count: u64) -> bool {
+        count >= self.first as u64 && count <= self.last as u64
+    }
+
+    /// `count`, if it is allowed: a constant where there is one allowed number only.
+    #[inline(always)]
+    pub const fn check(self, count: u64) -> Option<u64> {
+        if !self.allow(count) {
+            None
+        } else if self.first == self.last {
+            Some(self.first as u64)
+        } else {
+            Some(count)
+        }
     }
 
     /// The allowed numbers, ascending.
     pub fn iter(self) -> impl Iterator<Item = u32> {
-        (0..u32::BITS).filter(move |count| self.allow(*count))
+        (self.first..=self.last).map(u32::from)
     }
 }
 
@@ -56,6 +73,14 @@ pub enum Handler {
     IntOn,
     /// The hypervisor's `ibm,change-msi`, then the sources of the old and of the new block reset.
     ChangeMsi,
+    /// One hypercall with the caller's cells, and the nanoseconds put right.
+    GetTimeOfDay,
+    /// One hypercall with the caller's cells, but for no bytes at all.
+    Nvram,
+    /// One hypercall with the caller's cells; (0, 0) is `power-off`.
+    SetPowerLevel,
+    /// One hypercall with the caller's cells, unless they have more memory than QEMU ever asks for.
+    ConfigureConnector,
     /// `stop-self`: the hypercall does not return.
     StopSelf,
     /// `system-reboot`: the hypercall does not return.
@@ -80,7 +105,12 @@ impl Handler {
     pub const fn implementer(self) -> Implementer {
         match self {
             Self::GetXive | Self::SetXive | Self::IntOff | Self::IntOn => Implementer::Native,
-            Self::Forward | Self::ChangeMsi => Implementer::Forwarded,
+            Self::Forward
+            | Self::ChangeMsi
+            | Self::GetTimeOfDay
+            | Self::Nvram
+            | Self::SetPowerLevel
+            | Self::ConfigureConnector => Implementer::Forwarded,
             Self::StopSelf | Self::SystemReboot | Self::PowerOff => Implementer::Leaves,
         }
     }
@@ -95,6 +125,59 @@ pub enum Specification {
     Qemu(&'static str),
 }
 
+/// How long the memory behind an input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// There is none: the input is a number.
+    Nothing,
+    /// So many bytes.
+    Bytes(u16),
+    /// As many bytes as this input says.
+    Input(u8),
+    /// As many bytes as this input says, and at least [`EVENT_LOG_BYTES`]: QEMU does not look at it
+    /// (`hw/ppc/spapr_events.c:check_exception`).
+    EventLog(u8),
+}
+
+/// More than QEMU's event logs have, in bytes (`hw/ppc/spapr_events.c`: `struct epow_extended_log`,
+/// `struct hp_extended_log`, and 8 bytes before them).
+pub const EVENT_LOG_BYTES: u32 = 1024;
+
+/// An input that is the real address of memory which the hypervisor reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Area {
+    /// Which input.
+    pub input: u8,
+    /// How much memory there is.
+    pub length: Length,
+}
+
+impl Area {
+    /// No area.
+    const NONE: Self = Self {
+        input: 0,
+        length: Length::Nothing,
+    };
+
+    const fn bytes(input: u8, bytes: u16) -> Self {
+        let length = Length::Bytes(bytes);
+        Self { input, length }
+    }
+
+    const fn long(input: u8, length: u8) -> Self {
+        let length = Length::Input(length);
+        Self { input, length }
+    }
+
+    const fn event_log(input: u8, length: u8) -> Self {
+        let length = Length::EventLog(length);
+        Self { input, length }
+    }
+}
+
+/// Most areas of one call.
+pub const MAX_AREAS: usize = 2;
+
 /// What a dispatcher needs of a call: plain integers, so that the blob's table holds no address
 /// and needs no relocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +188,19 @@ pub struct Shape {
     pub outputs: Counts,
     /// What does the work.
     pub handler: Handler,
+    /// Memory that it is about beside its cells.
+    pub areas: [Area; MAX_AREAS],
+}
+
+impl Shape {
+    /// Of a call that only the hypervisor knows. As many inputs as there are cells would leave none
+    /// for a status: KVM stops the machine (`arch/powerpc/kvm/book3s_rtas.c:kvmppc_rtas_hcall`).
+    pub const ANY: Self = Self {
+        inputs: Counts::between(0, MAX_CELLS as u8 - 1),
+        outputs: Counts::any(),
+        handler: Handler::Forward,
+        areas: [Area::NONE; MAX_AREAS],
+    };
 }
 
 /// One call of the table.
@@ -132,6 +228,7 @@ const fn call(
             inputs,
             outputs,
             handler: Handler::Forward,
+            areas: [Area::NONE; MAX_AREAS],
         },
         capability: Capability::empty(),
         specification,
@@ -141,6 +238,16 @@ const fn call(
 impl Call {
     const fn by(mut self, handler: Handler) -> Self {
         self.shape.handler = handler;
+        self
+    }
+
+    const fn about(mut self, area: Area) -> Self {
+        self.shape.areas[0] = area;
+        self
+    }
+
+    const fn and_about(mut self, area: Area) -> Self {
+        self.shape.areas[1] = area;
         self
     }
 
@@ -164,12 +271,12 @@ pub const COUNT: usize = 46;
 
 /// The calls, in the order of QEMU's tokens.
 pub const CALLS: [Call; COUNT] = {
-    const fn n(count: u32) -> Counts {
+    const fn n(count: u8) -> Counts {
         Counts::exactly(count)
     }
     [
         call(name::DISPLAY_CHARACTER, n(1), n(1), Lopar("7.3.5.3")).promising(HANDLER_SAFE),
-        call(name::GET_TIME_OF_DAY, n(0), n(8), Lopar("7.3.2.2")),
+        call(name::GET_TIME_OF_DAY, n(0), n(8), Lopar("7.3.2.2")).by(Handler::GetTimeOfDay),
         call(name::SET_TIME_OF_DAY, n(7), n(1), Lopar("7.3.2.3")),
         call(name::POWER_OFF, n(2), n(1), Lopar("7.3.6.3"))
             .by(Handler::PowerOff)
@@ -187,13 +294,16 @@ pub const CALLS: [Call; COUNT] = {
             n(3),
             n(1),
             Lopar("7.3.16.1"),
-        ),
+        )
+        .about(Area::long(1, 2)),
         call(
             name::IBM_SET_SYSTEM_PARAMETER,
             n(2),
             n(1),
             Lopar("7.3.16.2"),
-        ),
+        )
+        // At least the word that says how long the rest is; QEMU reads none of it.
+        .about(Area::bytes(1, 2)),
         call(name::IBM_SET_XIVE, n(3), n(1), Lopar("7.3.10.2"))
             .by(Handler::SetXive)
             .promising(INTERRUPT),
@@ -208,12 +318,13 @@ pub const CALLS: [Call; COUNT] = {
             .promising(INTERRUPT),
         call(
             name::CHECK_EXCEPTION,
-            Counts::either(6, 7),
+            Counts::between(6, 7),
             n(1),
             Lopar("7.3.3.2"),
         )
+        .about(Area::event_log(4, 5))
         .promising(HANDLER_SAFE),
-        call(name::EVENT_SCAN, n(4), n(1), Lopar("7.3.3.1")),
+        call(name::EVENT_SCAN, n(4), n(1), Lopar("7.3.3.1")).about(Area::long(2, 3)),
         call(
             name::IBM_SET_TCE_BYPASS,
             n(2),
@@ -226,8 +337,14 @@ pub const CALLS: [Call; COUNT] = {
             Counts::any(),
             Qemu("hw/ppc/spapr_vio.c:rtas_quiesce"),
         ),
-        call(name::NVRAM_FETCH, n(3), n(2), Lopar("7.3.1.1")).promising(HANDLER_SAFE),
-        call(name::NVRAM_STORE, n(3), n(2), Lopar("7.3.1.2")).promising(HANDLER_SAFE),
+        call(name::NVRAM_FETCH, n(3), n(2), Lopar("7.3.1.1"))
+            .by(Handler::Nvram)
+            .about(Area::long(1, 2))
+            .promising(HANDLER_SAFE),
+        call(name::NVRAM_STORE, n(3), n(2), Lopar("7.3.1.2"))
+            .by(Handler::Nvram)
+            .about(Area::long(1, 2))
+            .promising(HANDLER_SAFE),
         call(
             name::READ_PCI_CONFIG,
             n(2),
@@ -251,16 +368,22 @@ pub const CALLS: [Call; COUNT] = {
         call(
             name::IBM_CHANGE_MSI,
             n(6),
-            Counts::either(3, 4),
+            Counts::between(3, 4),
             Lopar("7.3.10.5.1"),
         )
         .by(Handler::ChangeMsi),
         call(name::SET_INDICATOR, n(3), n(1), Lopar("7.3.5.4")),
-        call(name::SET_POWER_LEVEL, n(2), n(2), Lopar("7.3.6.1")).promising(HANDLER_SAFE),
+        call(name::SET_POWER_LEVEL, n(2), n(2), Lopar("7.3.6.1"))
+            .by(Handler::SetPowerLevel)
+            .promising(HANDLER_SAFE),
         call(name::GET_POWER_LEVEL, n(1), n(2), Lopar("7.3.6.2")),
         call(name::GET_SENSOR_STATE, n(2), n(2), Lopar("7.3.5.5")),
-        call(name::IBM_CONFIGURE_CONNECTOR, n(2), n(1), Lopar("13.5.3.5")),
-        call(name::IBM_OS_TERM, n(1), n(1), Lopar("7.3.9.1")).promising(HANDLER_SAFE),
+        call(name::IBM_CONFIGURE_CONNECTOR, n(2), n(1), Lopar("13.5.3.5"))
+            .by(Handler::ConfigureConnector)
+            .about(Area::bytes(0, 4096)),
+        call(name::IBM_OS_TERM, n(1), n(1), Lopar("7.3.9.1"))
+            .about(Area::bytes(0, 1))
+            .promising(HANDLER_SAFE),
         call(name::IBM_SET_EEH_OPTION, n(4), n(1), Lopar("7.3.11.1")).promising(HANDLER_SAFE),
         call(
             name::IBM_GET_CONFIG_ADDR_INFO2,
@@ -271,17 +394,19 @@ pub const CALLS: [Call; COUNT] = {
         call(
             name::IBM_READ_SLOT_RESET_STATE2,
             n(3),
-            Counts::either(4, 5),
+            Counts::between(4, 5),
             Lopar("7.3.11.3"),
         )
         .promising(HANDLER_SAFE),
         call(name::IBM_SET_SLOT_RESET, n(4), n(1), Lopar("7.3.11.2")).promising(HANDLER_SAFE),
         call(name::IBM_CONFIGURE_PE, n(3), n(1), Lopar("7.3.12.2")),
-        call(name::IBM_SLOT_ERROR_DETAIL, n(8), n(1), Lopar("7.3.11.5")),
+        call(name::IBM_SLOT_ERROR_DETAIL, n(8), n(1), Lopar("7.3.11.5"))
+            .about(Area::long(3, 4))
+            .and_about(Area::long(5, 6)),
         call(
             name::IBM_QUERY_PE_DMA_WINDOW,
             n(3),
-            Counts::either(5, 6),
+            Counts::between(5, 6),
             Lopar("7.3.27.1"),
         ),
         call(
@@ -305,7 +430,7 @@ pub const CALLS: [Call; COUNT] = {
         call(name::IBM_SUSPEND_ME, n(0), n(1), Lopar("7.3.23")),
         call(name::IBM_NMI_REGISTER, n(2), n(1), Lopar("7.3.14")),
         call(name::IBM_NMI_INTERLOCK, n(0), n(1), Lopar("7.3.14")).promising(HANDLER_SAFE),
-        call(name::IBM_CONFIGURE_KERNEL_DUMP, n(3), n(1), Lopar("7.3.26")),
+        call(name::IBM_CONFIGURE_KERNEL_DUMP, n(3), n(1), Lopar("7.3.26")).about(Area::long(1, 2)),
     ]
 };
 
@@ -382,6 +507,12 @@ pub mod index {
     pub const QUERY_CPU_STOPPED_STATE: usize = of(name::QUERY_CPU_STOPPED_STATE);
     /// Place of `stop-self`.
     pub const STOP_SELF: usize = of(name::STOP_SELF);
+    /// Place of `ibm,get-xive`.
+    pub const IBM_GET_XIVE: usize = of(name::IBM_GET_XIVE);
+    /// Place of `ibm,int-off`.
+    pub const IBM_INT_OFF: usize = of(name::IBM_INT_OFF);
+    /// Place of `ibm,int-on`.
+    pub const IBM_INT_ON: usize = of(name::IBM_INT_ON);
     /// Place of `ibm,set-xive`.
     pub const IBM_SET_XIVE: usize = of(name::IBM_SET_XIVE);
     /// Place of `ibm,query-interrupt-source-number`.

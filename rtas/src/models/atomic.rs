@@ -17,7 +17,7 @@ pub enum Weakness {
     NoAcquire,
     /// Nothing releases.
     NoRelease,
-    /// Loads do not acquire, and what acquires and releases does not release.
+    /// Loads and failed swaps do not acquire, and what acquires and releases does not release.
     UnorderedScan,
     /// The first load after a successful compare and swap, the re-read, gives what was swapped in.
     NoReread,
@@ -39,6 +39,7 @@ loom::thread_local! {
 pub struct AtomicU64 {
     word: loom::sync::atomic::AtomicU64,
     order: Option<loom::sync::atomic::AtomicU64>,
+    fails_on_old_values: bool,
     weakness: Weakness,
     commits: Counter,
 }
@@ -54,8 +55,19 @@ impl AtomicU64 {
         Self {
             word: loom::sync::atomic::AtomicU64::new(value),
             order: None,
+            fails_on_old_values: false,
             weakness,
             commits: Counter::new(0),
+        }
+    }
+
+    /// The same word, its compare-and-swaps failing also on values that it had before, as a failed
+    /// one is a load and no more. loom's see the last value always. Not for who tries until it
+    /// succeeds: that has no end.
+    pub fn failing_on_old_values(self) -> Self {
+        Self {
+            fails_on_old_values: true,
+            ..self
         }
     }
 
@@ -85,15 +97,9 @@ impl AtomicU64 {
     }
 
     /// As core's.
-    pub fn fetch_or(&self, value: u64, order: Ordering) -> u64 {
+    pub fn store(&self, value: u64, order: Ordering) {
         self.access();
-        self.word.fetch_or(value, self.weaken(order))
-    }
-
-    /// As core's.
-    pub fn fetch_and(&self, value: u64, order: Ordering) -> u64 {
-        self.access();
-        self.word.fetch_and(value, self.weaken(order))
+        self.word.store(value, self.weaken(order));
     }
 
     /// As core's.
@@ -105,6 +111,16 @@ impl AtomicU64 {
         failure: Ordering,
     ) -> Result<u64, u64> {
         self.access();
+        let failure = match self.weakness {
+            Weakness::UnorderedScan | Weakness::NoAcquire => Ordering::Relaxed,
+            _ => failure,
+        };
+        if self.fails_on_old_values {
+            let seen = self.word.load(failure);
+            if seen != current {
+                return Err(seen);
+            }
+        }
         let result = self
             .word
             .compare_exchange(current, new, self.weaken(success), failure);

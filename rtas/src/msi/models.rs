@@ -6,8 +6,8 @@ use loom::thread;
 use rtas_abi::status;
 
 use super::change_msi;
-use crate::decode::{Allegation, CellWidth, Request};
-use crate::memory::CallerMemory;
+use crate::decode::Header;
+use crate::memory::{Bounds, BytePlace, CallerMemory, CellWidth, Cells, Place};
 use crate::models::atomic::Weakness;
 use crate::models::explore::Explorer;
 use crate::models::history::{Call, Event, Outcome, is_linearizable};
@@ -15,24 +15,40 @@ use crate::models::hypervisor::{Missing, Model};
 use crate::models::script::dies_at;
 use crate::platform::HypervisorBuffer;
 use crate::source::Sources;
+use crate::table;
 use crate::testing::{FIRST, token};
 
-/// A caller's argument buffer at address 0: nobody else's, so no part of the model.
+/// Where a caller's argument buffer is.
+const AT: u64 = 0x100;
+
+/// A caller's argument buffer: nobody else's, so no part of the model.
 struct Buffer([u32; 13]);
 
 impl CallerMemory for Buffer {
-    fn load32(&self, address: u64) -> Option<u32> {
-        self.0.get(address as usize / 4).copied()
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            memory_end: 0x1000,
+            whole_buffers: Bounds::whole_buffers(0x1000),
+            private: 0x2000..0x3000,
+        }
     }
-    fn load64(&self, _: u64) -> Option<u64> {
-        None
+    fn load32(&self, place: Place) -> u32 {
+        self.0[(place.address() - AT) as usize / 4]
     }
-    fn store32(&mut self, address: u64, value: u32) -> Option<()> {
-        *self.0.get_mut(address as usize / 4)? = value;
-        Some(())
+    fn load64(&self, _: Place) -> u64 {
+        unreachable!("its cells have 32 bits")
     }
-    fn store64(&mut self, _: u64, _: u64) -> Option<()> {
-        None
+    fn store32(&mut self, place: Place, value: u32) {
+        self.0[(place.address() - AT) as usize / 4] = value;
+    }
+    fn store64(&mut self, _: Place, _: u64) {
+        unreachable!("its cells have 32 bits")
+    }
+    fn load8(&self, _: BytePlace) -> u8 {
+        unreachable!("it is aligned")
+    }
+    fn store8(&mut self, _: BytePlace, _: u8) {
+        unreachable!("it is aligned")
     }
 }
 
@@ -40,21 +56,21 @@ impl CallerMemory for Buffer {
 fn change(model: &Model, wanted: u32) -> i32 {
     let caller = model.caller();
     let instance = model.instance();
-    let sources = Sources::new(&instance, &caller);
+    let sources = Sources::new(instance, &caller);
     let before = model.commits(FIRST) + model.commits(FIRST + 1);
     let token = token("ibm,change-msi");
     let mut memory = Buffer([token, 6, 4, 1, 0, 0, 3, wanted, 1, 0, 0, 0, 0]);
-    let buffer = Allegation::new(CellWidth::Bits32, 0);
-    let request =
-        Request::read(instance.config, &mut memory, buffer).expect("a buffer that is in order");
+    let cells = Cells::new(&memory.bounds(), CellWidth::Bits32, AT).expect("a place for cells");
+    let shape = table::shape(table::index_of("ibm,change-msi").unwrap()).unwrap();
+    let request = Header::read(&memory, cells).request(shape);
     let mut cells = HypervisorBuffer::new();
     let status = change_msi(
         instance.config,
-        &sources,
-        &caller,
+        sources,
         &mut memory,
         &mut cells,
-        &request,
+        token,
+        &request.expect("a buffer that is in order"),
     );
     let commits = model.commits(FIRST) + model.commits(FIRST + 1) - before;
     assert!(caller.writes.get() <= commits, "more writes than commits");
@@ -65,15 +81,15 @@ fn change(model: &Model, wanted: u32) -> i32 {
 fn call(model: &Model, call: Call) -> Event {
     let caller = model.caller();
     let instance = model.instance();
-    let sources = Sources::new(&instance, &caller);
+    let sources = Sources::new(instance, &caller);
     let mut cells = HypervisorBuffer::new();
-    let status = match call {
+    let change = match call {
         Call::Off => sources.int_off(FIRST, &mut cells),
         Call::On => sources.int_on(FIRST, &mut cells),
         Call::Set(server, priority) => sources.set_xive(FIRST, server, priority, &mut cells),
         Call::Get | Call::Reset => unreachable!("not in these models"),
     };
-    assert_eq!(status, status::SUCCESS);
+    assert_eq!(sources.finish(change, &mut cells), status::SUCCESS);
     (call, Outcome::Done)
 }
 
@@ -137,9 +153,10 @@ fn the_next_call_on_each_source_repairs_what_a_dead_caller_left_half_done() {
                 for number in [FIRST, FIRST + 1] {
                     let caller = model.caller();
                     let instance = model.instance();
-                    let sources = Sources::new(&instance, &caller);
+                    let sources = Sources::new(instance, &caller);
                     let mut cells = HypervisorBuffer::new();
-                    assert_eq!(sources.int_off(number, &mut cells), status::SUCCESS);
+                    let change = sources.int_off(number, &mut cells);
+                    assert_eq!(sources.finish(change, &mut cells), status::SUCCESS);
                     assert!(model.agrees(number), "dead at step {steps}");
                 }
                 let has = model.device.lock().expect("nobody died").is_some();
@@ -168,9 +185,10 @@ fn two_changes_at_once_both_finish_with_a_legal_status() {
             for number in [FIRST, FIRST + 1] {
                 let caller = model.caller();
                 let instance = model.instance();
-                let sources = Sources::new(&instance, &caller);
+                let sources = Sources::new(instance, &caller);
                 let mut cells = HypervisorBuffer::new();
-                assert_eq!(sources.int_off(number, &mut cells), status::SUCCESS);
+                let change = sources.int_off(number, &mut cells);
+                assert_eq!(sources.finish(change, &mut cells), status::SUCCESS);
                 assert!(model.agrees(number));
             }
         });

@@ -1,13 +1,12 @@
 //! The pool under loom. What a call does with its context is a relaxed load and a relaxed store, so
 //! only the pool's own acquire and release order one owner's work before the next one's.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64 as Counter};
 
 use loom::thread;
 
-use super::{CONTEXTS_PER_WORD, Pool};
+use super::{FREE, give, take};
 use crate::atomic::{AtomicU64, Ordering};
 use crate::models::atomic::Weakness;
 use crate::models::explore::Explorer;
@@ -22,31 +21,34 @@ struct Context {
 
 struct Model {
     words: Vec<AtomicU64>,
-    contexts: BTreeMap<u32, Context>,
+    contexts: Vec<Context>,
 }
 
 impl Model {
-    /// A pool with words of so many contexts each: small ones, so that calls cross from word to
-    /// word.
-    fn new(contexts: &[u32]) -> Self {
+    /// A pool of so many contexts.
+    fn new(contexts: usize) -> Self {
         Self::weakened(contexts, Weakness::None)
     }
 
-    fn weakened(contexts: &[u32], weakness: Weakness) -> Self {
-        let word = |count: &u32| AtomicU64::weakened(Pool::word_at_reset(*count, 0), weakness);
-        let context = || Context {
+    fn weakened(contexts: usize, weakness: Weakness) -> Self {
+        let word = |_| AtomicU64::weakened(FREE, weakness).failing_on_old_values();
+        let context = |_| Context {
             owned: AtomicBool::new(false),
             uses: Counter::new(0),
             content: loom::sync::atomic::AtomicU64::new(0),
         };
-        let numbers = (0..)
-            .step_by(CONTEXTS_PER_WORD as usize)
-            .zip(contexts)
-            .flat_map(|(first, count)| first..first + count);
         Self {
-            words: contexts.iter().map(word).collect(),
-            contexts: numbers.map(|number| (number, context())).collect(),
+            words: (0..contexts).map(word).collect(),
+            contexts: (0..contexts).map(context).collect(),
         }
+    }
+
+    /// Takes a context: its number.
+    fn take(&self) -> Option<usize> {
+        let taken = take(&self.words)?;
+        self.words
+            .iter()
+            .position(|word| core::ptr::eq(word, taken))
     }
 
     /// The same, the accesses to the words explored in every order: for small models.
@@ -60,10 +62,10 @@ impl Model {
 
     /// One call, with `inside` in its middle. Whether it got a context.
     fn call(&self, inside: impl FnOnce()) -> bool {
-        let Some(number) = Pool::new(&self.words).take() else {
+        let Some(number) = self.take() else {
             return false;
         };
-        let context = &self.contexts[&number];
+        let context = &self.contexts[number];
         let owned = context.owned.swap(true, Ordering::SeqCst);
         assert!(!owned, "owned twice");
         step();
@@ -74,7 +76,7 @@ impl Model {
         step();
         context.content.store(content + 1, Ordering::Relaxed);
         context.uses.store(uses + 1, Ordering::SeqCst);
-        Pool::new(&self.words).give(number);
+        give(&self.words[number]);
         context.owned.store(false, Ordering::SeqCst);
         true
     }
@@ -92,21 +94,18 @@ impl Model {
     /// How many contexts dead processors hold, by our own account.
     fn lost(&self) -> usize {
         let owned = |context: &&Context| context.owned.load(Ordering::SeqCst);
-        self.contexts.values().filter(owned).count()
+        self.contexts.iter().filter(owned).count()
     }
 
-    /// All are at rest: the pool's account is ours, every context that no dead processor holds can
-    /// be had, and then there is an answer that there is none.
+    /// All are at rest: every context that no dead processor holds can be had, and then there is an
+    /// answer that there is none.
     fn is_whole(&self) {
-        let lost = self.lost();
-        let pool = Pool::new(&self.words);
-        assert_eq!(pool.owned(self.contexts.len() as u32) as usize, lost);
-        for _ in lost..self.contexts.len() {
-            let number = pool.take().expect("a context that nobody holds");
-            let owned = self.contexts[&number].owned.swap(true, Ordering::SeqCst);
+        for _ in self.lost()..self.contexts.len() {
+            let number = self.take().expect("a context that nobody holds");
+            let owned = self.contexts[number].owned.swap(true, Ordering::SeqCst);
             assert!(!owned, "a dead processor's context");
         }
-        assert_eq!(pool.take(), None);
+        assert_eq!(self.take(), None);
     }
 }
 
@@ -126,29 +125,26 @@ fn threads(count: usize, model: &Arc<Model>, body: fn(&Model)) {
 
 #[test]
 fn two_processors_are_served_in_every_order() {
-    let explorer = Explorer::exhaustive();
-    for contexts in [&[2][..], &[1, 1]] {
-        explorer.explore(move || {
-            let model = Arc::new(Model::new(contexts).in_every_order());
-            threads(2, &model, Model::served);
-            model.is_whole();
-        });
-    }
+    Explorer::exhaustive().explore(|| {
+        let model = Arc::new(Model::new(2).in_every_order());
+        threads(2, &model, Model::served);
+        model.is_whole();
+    });
 }
 
 #[test]
 fn two_processors_with_nested_calls_are_all_served() {
     Explorer::exhaustive().explore(|| {
-        let model = Arc::new(Model::new(&[4]));
+        let model = Arc::new(Model::new(4));
         threads(2, &model, Model::served_nested);
         model.is_whole();
     });
 }
 
 #[test]
-fn as_many_calls_as_contexts_are_served_though_they_lie_in_two_words() {
+fn as_many_calls_as_contexts_are_served_one_after_the_other() {
     Explorer::exhaustive().explore(|| {
-        let model = Arc::new(Model::new(&[1, 1]));
+        let model = Arc::new(Model::new(2));
         threads(2, &model, |model| {
             model.served();
             model.served();
@@ -159,28 +155,20 @@ fn as_many_calls_as_contexts_are_served_though_they_lie_in_two_words() {
 
 #[test]
 fn as_many_calls_as_contexts_are_served_on_three_processors() {
-    let explorer = Explorer::bounded(2);
-    explorer.explore(|| {
-        let model = Arc::new(Model::new(&[3]));
+    Explorer::bounded(2).explore(|| {
+        let model = Arc::new(Model::new(3));
         threads(3, &model, |model| {
             model.served();
             model.served();
         });
         model.is_whole();
     });
-    for words in [&[1, 2][..], &[1, 1, 1]] {
-        explorer.explore(move || {
-            let model = Arc::new(Model::new(words));
-            threads(3, &model, Model::served);
-            model.is_whole();
-        });
-    }
 }
 
 #[test]
 fn an_exception_handler_that_calls_at_any_step_is_served() {
     Explorer::exhaustive().explore_steps(5, |steps| {
-        let model = Arc::new(Model::new(&[3]));
+        let model = Arc::new(Model::new(3));
         let other = Arc::clone(&model);
         let thread = thread::spawn(move || other.served());
         let handlers = Arc::clone(&model);
@@ -193,10 +181,10 @@ fn an_exception_handler_that_calls_at_any_step_is_served() {
 
 #[test]
 fn an_exception_handler_that_dies_in_a_call_at_any_step_costs_one_context() {
-    Explorer::exhaustive().explore_steps(5, |steps| {
+    Explorer::exhaustive().explore_steps(4, |steps| {
         let mut reached = false;
-        for inner in 0..5 {
-            let model = Arc::new(Model::new(&[3]));
+        for inner in 0..4 {
+            let model = Arc::new(Model::new(3));
             let handlers = Arc::clone(&model);
             reached |= interrupted_at(
                 steps,
@@ -213,7 +201,7 @@ fn an_exception_handler_that_dies_in_a_call_at_any_step_costs_one_context() {
 #[test]
 fn a_dead_processors_context_is_never_used_again_and_the_others_are_served() {
     Explorer::exhaustive().explore_steps(10, |steps| {
-        let model = Arc::new(Model::new(&[4]));
+        let model = Arc::new(Model::new(4));
         let other = Arc::clone(&model);
         let thread = thread::spawn(move || other.served_nested());
         let died = dies_at(steps, || model.served_nested());
@@ -227,7 +215,7 @@ fn a_dead_processors_context_is_never_used_again_and_the_others_are_served() {
 #[test]
 fn two_survivors_of_a_dead_processor_are_served() {
     Explorer::bounded(2).explore_steps(5, |steps| {
-        let model = Arc::new(Model::new(&[1, 2]));
+        let model = Arc::new(Model::new(3));
         let others = [(); 2].map(|()| {
             let other = Arc::clone(&model);
             thread::spawn(move || other.served())
@@ -244,7 +232,7 @@ fn two_survivors_of_a_dead_processor_are_served() {
 #[test]
 fn exhaustion_is_an_answer_and_somebody_is_served() {
     Explorer::exhaustive().explore(|| {
-        let model = Arc::new(Model::new(&[1]));
+        let model = Arc::new(Model::new(1));
         let other = Arc::clone(&model);
         let thread = thread::spawn(move || other.call(|| ()));
         let served = model.call(|| ());
@@ -256,8 +244,8 @@ fn exhaustion_is_an_answer_and_somebody_is_served() {
 
 #[test]
 fn exhaustion_by_the_dead_is_an_answer() {
-    Explorer::exhaustive().explore_steps(5, |steps| {
-        let model = Arc::new(Model::new(&[1]));
+    Explorer::exhaustive().explore_steps(4, |steps| {
+        let model = Arc::new(Model::new(1));
         let other = Arc::clone(&model);
         let thread = thread::spawn(move || other.call(|| ()));
         let died = dies_at(steps, || {
@@ -272,7 +260,7 @@ fn exhaustion_by_the_dead_is_an_answer() {
 
 fn without(weakness: Weakness) {
     Explorer::exhaustive().explore(move || {
-        let model = Arc::new(Model::weakened(&[1, 1], weakness));
+        let model = Arc::new(Model::weakened(2, weakness));
         threads(2, &model, |model| {
             model.served();
             model.served();

@@ -21,7 +21,7 @@ fn call(model: &Model, call: Call) -> Outcome {
     let before = model.commits(FIRST);
     let caller = model.caller();
     let instance = model.instance();
-    let sources = Sources::new(&instance, &caller);
+    let sources = Sources::new(instance, &caller);
     let mut buffer = HypervisorBuffer::new();
     let status = match call {
         Call::Get => {
@@ -29,9 +29,18 @@ fn call(model: &Model, call: Call) -> Outcome {
             assert_eq!(caller.writes.get(), 0);
             return Outcome::State(server, priority);
         }
-        Call::Set(server, priority) => sources.set_xive(FIRST, server, priority, &mut buffer),
-        Call::Off => sources.int_off(FIRST, &mut buffer),
-        Call::On => sources.int_on(FIRST, &mut buffer),
+        Call::Set(server, priority) => {
+            let change = sources.set_xive(FIRST, server, priority, &mut buffer);
+            sources.finish(change, &mut buffer)
+        }
+        Call::Off => {
+            let change = sources.int_off(FIRST, &mut buffer);
+            sources.finish(change, &mut buffer)
+        }
+        Call::On => {
+            let change = sources.int_on(FIRST, &mut buffer);
+            sources.finish(change, &mut buffer)
+        }
         Call::Reset => {
             sources.reset(FIRST, &mut buffer);
             status::SUCCESS
@@ -251,10 +260,11 @@ fn a_refused_transition_is_taken_back_or_built_upon() {
             let before = model.commits(FIRST);
             let caller = model.caller();
             let instance = model.instance();
-            let sources = Sources::new(&instance, &caller);
+            let sources = Sources::new(instance, &caller);
             let mut buffer = HypervisorBuffer::new();
             let set = Call::Set(GOING, 5);
-            let status = sources.set_xive(FIRST, GOING, 5, &mut buffer);
+            let change = sources.set_xive(FIRST, GOING, 5, &mut buffer);
+            let status = sources.finish(change, &mut buffer);
             let commits = model.commits(FIRST) - before;
             assert!(caller.writes.get() <= commits, "more writes than commits");
             let other = thread.join().expect("no thread panics");

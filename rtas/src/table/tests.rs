@@ -154,7 +154,10 @@ fn every_count_fits_a_buffer() {
     }
     assert!(!Counts::any().allow(17));
     assert!(Counts::any().allow(0) && Counts::any().allow(16));
-    assert!(!Counts::exactly(1).allow(33), "no wrap of the shift");
+    assert!(!Counts::exactly(1).allow(33) && !Counts::exactly(1).allow(0x1_0000_0001));
+    assert_eq!(Counts::exactly(1).check(1), Some(1));
+    assert_eq!(Counts::between(6, 7).check(7), Some(7));
+    assert_eq!(Counts::between(6, 7).check(8), None);
 }
 
 #[test]

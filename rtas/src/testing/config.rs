@@ -6,6 +6,7 @@
 use core::sync::atomic::AtomicU32;
 
 use crate::config::{Config, LeaveBuffer, MAGIC, MAX_CALLS, MAX_UNKNOWN, SOURCES_ARE_NATIVE};
+use crate::memory::Bounds;
 use crate::table;
 
 /// Number of the first source.
@@ -44,11 +45,12 @@ pub fn config() -> Config {
         base: 0x1_0000,
         size: 0x1_0000,
         memory_end: 0x10_0000,
-        sources_offset: 0,
-        pool_offset: 0,
-        contexts_offset: 0,
+        whole_buffers: Bounds::whole_buffers(0x10_0000),
+        sources: 0,
+        contexts: 0,
         context_count: 3,
         flags: SOURCES_ARE_NATIVE,
+        short_token: token("ibm,set-xive").into(),
         boot_server: BOOT,
         server_count: SERVERS,
         first_source: FIRST,

@@ -5,9 +5,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::config::{BOOT, BUFFER, FIRST, SOURCES, config, token};
 use super::{Hypervisor, Memory};
 use crate::config::Config;
-use crate::decode::CellWidth;
 use crate::dispatch::{self, Exit};
 use crate::instance::Instance;
+use crate::memory::CellWidth;
 use crate::platform::{HypervisorBuffer, Platform};
 use crate::source::word::Word;
 
@@ -50,7 +50,7 @@ impl Machine {
     ) -> Exit<'_> {
         let mut cells = HypervisorBuffer::new();
         let instance = self.instance();
-        dispatch::call(&instance, platform, memory, width, BUFFER, &mut cells)
+        dispatch::call(instance, platform, memory, width, BUFFER, &mut cells)
     }
 
     /// Calls `name` with 32-bit cells through `platform`: the outputs, status first.

@@ -3,7 +3,7 @@
 use core::cell::RefCell;
 use std::collections::HashMap;
 
-use crate::memory::{Bounds, CallerMemory};
+use crate::memory::{Bounds, BytePlace, CallerMemory, Place};
 
 /// Number of bytes.
 const BYTES: usize = 0x1_0000;
@@ -22,6 +22,7 @@ impl Memory {
             bytes: vec![0xa5; BYTES],
             bounds: Bounds {
                 memory_end: BYTES as u64,
+                whole_buffers: Bounds::whole_buffers(BYTES as u64),
                 private: 0x8000..0x9000,
             },
             loads: RefCell::default(),
@@ -65,40 +66,55 @@ impl Memory {
             .collect()
     }
 
-    fn load<const N: usize>(&self, address: u64) -> Option<[u8; N]> {
-        if !self.bounds.allow(address, N as u64) {
-            return None;
-        }
+    fn load<const N: usize>(&self, place: Place) -> [u8; N] {
+        let address = place.address();
+        assert!(self.bounds.allow(address, N as u64), "{address:#x}");
+        assert!(address != 0 && address.is_multiple_of(N as u64));
         *self.loads.borrow_mut().entry(address).or_default() += 1;
-        let at = usize::try_from(address).ok()?;
-        self.bytes.get(at..at + N)?.try_into().ok()
+        let at = address as usize;
+        self.bytes[at..at + N].try_into().unwrap()
     }
 
-    fn store<const N: usize>(&mut self, address: u64, value: [u8; N]) -> Option<()> {
-        if !self.bounds.allow(address, N as u64) {
-            return None;
-        }
+    fn store<const N: usize>(&mut self, place: Place, value: [u8; N]) {
+        let address = place.address();
+        assert!(self.bounds.allow(address, N as u64), "{address:#x}");
+        assert!(address != 0 && address.is_multiple_of(N as u64));
         self.stores.push((address, N as u64));
-        let at = usize::try_from(address).ok()?;
-        self.bytes.get_mut(at..at + N)?.copy_from_slice(&value);
-        Some(())
+        let at = address as usize;
+        self.bytes[at..at + N].copy_from_slice(&value);
     }
 }
 
 impl CallerMemory for Memory {
-    fn load32(&self, address: u64) -> Option<u32> {
-        self.load(address).map(u32::from_be_bytes)
+    fn bounds(&self) -> Bounds {
+        self.bounds.clone()
     }
 
-    fn load64(&self, address: u64) -> Option<u64> {
-        self.load(address).map(u64::from_be_bytes)
+    fn load32(&self, place: Place) -> u32 {
+        u32::from_be_bytes(self.load(place))
     }
 
-    fn store32(&mut self, address: u64, value: u32) -> Option<()> {
-        self.store(address, value.to_be_bytes())
+    fn load64(&self, place: Place) -> u64 {
+        u64::from_be_bytes(self.load(place))
     }
 
-    fn store64(&mut self, address: u64, value: u64) -> Option<()> {
-        self.store(address, value.to_be_bytes())
+    fn store32(&mut self, place: Place, value: u32) {
+        self.store(place, value.to_be_bytes());
+    }
+
+    fn store64(&mut self, place: Place, value: u64) {
+        self.store(place, value.to_be_bytes());
+    }
+
+    fn load8(&self, place: BytePlace) -> u8 {
+        assert!(self.bounds.allow(place.address(), 1));
+        *self.loads.borrow_mut().entry(place.address()).or_default() += 1;
+        self.bytes[place.address() as usize]
+    }
+
+    fn store8(&mut self, place: BytePlace, value: u8) {
+        assert!(self.bounds.allow(place.address(), 1));
+        self.stores.push((place.address(), 1));
+        self.bytes[place.address() as usize] = value;
     }
 }

@@ -6,6 +6,7 @@ mod elf;
 mod image;
 mod instruction;
 mod leaf;
+mod mode;
 mod stack;
 
 use crate::build::Outputs;
@@ -45,13 +46,14 @@ impl Artifacts {
 }
 
 /// Names of the checks, in the order of [`all`].
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "the-blob-needs-no-relocation",
     "the-blob-has-no-writable-data",
     "the-blob-has-no-undefined-symbol",
     "the-blob-has-no-lock",
     "the-blob-has-integer-instructions-only",
     "the-blob-cannot-trap",
+    "the-blob-does-the-same-in-either-mode",
     "the-blob-fits-its-stacks",
     "the-blob-takes-contexts-without-a-stack",
     "the-blob-has-barriers-around-the-hypercall",
@@ -72,6 +74,7 @@ pub fn all(artifacts: &Artifacts) -> Vec<(&'static str, Finding)> {
         blob::has_no_lock(blob),
         blob::has_integer_instructions_only(blob),
         blob::cannot_trap(blob),
+        mode::is_either(blob),
         stack::fits(blob, stack::available()),
         leaf::without_a_stack(blob),
         barrier::surround_the_hypercall(blob),

@@ -59,11 +59,6 @@ const ALL: &[Known] = &[
         "there is no rtas-last-error",
     ),
     known(
-        "R1-7.3.2.2-1",
-        "get-time-of-day-nanoseconds",
-        "QEMU cuts a count of nanoseconds off at 32 bits (spapr_rtc.c, rtas_get_time_of_day)",
-    ),
-    known(
         "R1-7.3.2.3-3",
         "clock-impossible-dates",
         "QEMU counts days and months beyond the last on (spapr_rtc.c, rtas_set_time_of_day)",
@@ -138,6 +133,11 @@ const MASK: &str = "QEMU keeps no mask beside the priority: a set-xive unmasks, 
 
 /// SLOF and VOF: both leave RTAS to QEMU.
 const HYPERVISOR_RTAS: &[Known] = &[
+    known(
+        "R1-7.3.2.2-1",
+        "get-time-of-day-nanoseconds",
+        "QEMU cuts a count of nanoseconds off at 32 bits (spapr_rtc.c, rtas_get_time_of_day)",
+    ),
     known("R1-7.2.6-3", "rtas-properties", "there is no rtas-version"),
     known(
         "LoPAR-B.5.3.1/rtas-version",

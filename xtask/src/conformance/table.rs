@@ -185,9 +185,11 @@ mod tests {
     #[test]
     fn the_list_says_checks_and_reasons() {
         let catalogue = Catalogue::read().unwrap();
-        let text = requirements(&catalogue, "R1-7.2.1-7").unwrap().to_string();
+        let text = requirements(&catalogue, "R1-7.3.10.1-5")
+            .unwrap()
+            .to_string();
         assert!(
-            text.contains("guest/msr") && text.contains("oxrtas deviates"),
+            text.contains("guest/xive-bad-source-get") && text.contains("oxrtas deviates"),
             "{text}"
         );
     }

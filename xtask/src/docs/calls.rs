@@ -95,6 +95,10 @@ fn note(call: &Call) -> &'static str {
             "with XICS; the hypervisor answers on a machine that chose XIVE"
         }
         (_, Handler::ChangeMsi) => "then the blob resets its words of the old and new sources",
+        (_, Handler::GetTimeOfDay) => "the blob puts QEMU's nanoseconds right",
+        (_, Handler::Nvram) => "the blob itself answers calls for 0 bytes",
+        (_, Handler::SetPowerLevel) => "(0, 0) is `power-off`",
+        (_, Handler::ConfigureConnector) => "an additional page is refused",
         (name::CHECK_EXCEPTION, _) => {
             "the seventh input is the upper half of the additional information"
         }
@@ -161,7 +165,7 @@ mod tests {
     #[test]
     fn cells_are_shown_as_a_number_or_a_choice() {
         assert_eq!(cells(Counts::exactly(3)), "3");
-        assert_eq!(cells(Counts::either(6, 7)), "6 or 7");
+        assert_eq!(cells(Counts::between(6, 7)), "6 or 7");
         assert_eq!(cells(Counts::any()), "0 to 16");
     }
 }

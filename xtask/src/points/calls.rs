@@ -274,7 +274,8 @@ mod tests {
             for case in own {
                 let inputs = u32::try_from(case.call.inputs.len()).unwrap();
                 let outputs = u32::try_from(case.call.outputs).unwrap();
-                let allowed = call.shape.inputs.allow(inputs) && call.shape.outputs.allow(outputs);
+                let allowed = call.shape.inputs.allow(inputs.into())
+                    && call.shape.outputs.allow(outputs.into());
                 assert!(allowed, "{}: {inputs} and {outputs}", call.name);
             }
         }

@@ -336,7 +336,7 @@ fn masking_where_the_hypervisor_fails_is_a_hardware_error_and_stands() {
     let exit = machine.dispatch(
         &machine.hypervisor,
         memory,
-        crate::decode::CellWidth::Bits32,
+        crate::memory::CellWidth::Bits32,
     );
     assert!(matches!(exit, crate::dispatch::Exit::Return(-1)));
     assert_eq!(machine.word(FIRST), Word::at_reset(0).int_off());
