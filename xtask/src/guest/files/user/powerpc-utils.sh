@@ -25,9 +25,11 @@ ask update-flash-commit 7 'could not load rtas_flash' update_flash -c
 ask update-flash-reason 0 'rtas_flash: no firmware flash support' dmesg
 
 # As they answer a guest of QEMU.
-for program in serv_config uesensor lparstat activate_firmware; do
-  ask refused-by-$program 1 'is not supported on the Power KVM pSeries Guest' $program
-done
+refused='is not supported on the Power KVM pSeries Guest'
+ask refused-by-serv_config 1 "$refused" serv_config
+ask refused-by-uesensor 1 "$refused" uesensor
+ask refused-by-lparstat 1 "$refused" lparstat
+ask refused-by-activate_firmware 1 "$refused" activate_firmware
 ask set-poweron-time 2 'is not available on this system' set_poweron_time -d 1h
 ask errinjct 1 'does not exist' errinjct open
 
