@@ -2,6 +2,20 @@
 
 use fdt::node::FdtNode;
 use fdt_gen::{NodeId, Origin, Tree};
+use proptest::prelude::ProptestConfig;
+use proptest::test_runner::RngSeed;
+
+/// The same cases in every run: `cases` of them, or as many as the environment asks for, as in
+/// `OXRTAS_FUZZ_CASES=1000000 cargo test -p fdt-gen panic`.
+pub fn config(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("OXRTAS_FUZZ_CASES").ok();
+    ProptestConfig {
+        cases: asked.and_then(|asked| asked.parse().ok()).unwrap_or(cases),
+        rng_seed: RngSeed::Fixed(0x0066_6474),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
 
 /// The tree of `ic-mode=dual`: XICS before client-architecture-support.
 pub const DUAL: &[u8] = include_bytes!("../data/dual.dtb");

@@ -1,6 +1,6 @@
 //! For all trees: what is written is read as it was, and no damage makes the reader panic.
 
-use crate::common::{DUAL, XIVE, assert_second_opinion, blob, dual, words, xive};
+use crate::common::{DUAL, XIVE, assert_second_opinion, blob, config, dual, words, xive};
 use fdt_gen::{EditError, NodeId, Origin, Reservation, Tree};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -59,7 +59,7 @@ fn check_reader(bytes: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(256))]
 
     #[test]
     fn what_is_written_is_read_as_it_was(tree in tree()) {
@@ -116,11 +116,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 1024,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(config(1024))]
 
     #[test]
     fn damage_never_panics_the_reader(

@@ -41,6 +41,8 @@ pub(crate) struct FakeBoard {
     pub(crate) updates: Vec<Tree>,
     pub(crate) qemu_tree_size: usize,
     pub(crate) flushed: Vec<Range<u64>>,
+    /// What the firmware wrote.
+    pub(crate) writes: Vec<Range<u64>>,
     pub(crate) nvram: Vec<u8>,
     pub(crate) promised: &'static str,
     ticks: std::cell::Cell<u64>,
@@ -65,6 +67,7 @@ impl FakeBoard {
             updates: Vec::new(),
             qemu_tree_size: 0,
             flushed: Vec::new(),
+            writes: Vec::new(),
             nvram: vec![0; 0x1_0000],
             promised: "",
             ticks: 0.into(),
@@ -224,12 +227,14 @@ impl Board for FakeBoard {
     fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), BadAddress> {
         let range = self.foreign(address, bytes.len() as u64)?;
         self.memory[range].copy_from_slice(bytes);
+        self.writes.push(address..address + bytes.len() as u64);
         Ok(())
     }
 
     fn zero(&mut self, address: u64, length: u64) -> Result<(), BadAddress> {
         let range = self.foreign(address, length)?;
         self.memory[range].fill(0);
+        self.writes.push(address..address + length);
         Ok(())
     }
 
@@ -399,6 +404,17 @@ impl Guest {
 
     pub(crate) fn text(&mut self, text: &str) -> u32 {
         self.bytes(&[text.as_bytes(), b"\0"].concat())
+    }
+
+    /// Where [`Guest::call`] puts the argument array of the next call.
+    pub(crate) fn array_room(&self) -> Range<u64> {
+        self.free..self.free + 0x200
+    }
+
+    /// `rtas-size`, in bytes.
+    pub(crate) fn rtas_size(&mut self) -> u32 {
+        let rtas = self.find("/rtas");
+        self.property_cell(rtas, "rtas-size").unwrap()
     }
 
     /// One call: r3, and the result cells, of which there are `results`.

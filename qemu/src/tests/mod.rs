@@ -4,6 +4,7 @@ mod array;
 mod boot;
 mod client;
 mod failures;
+mod fuzz;
 pub(crate) mod machine;
 mod methods;
 mod prom_init;

@@ -98,7 +98,8 @@ pub fn run(gate: &mut Gate, index: usize) {
                         CONFIGURED.fetch_add(1, Ordering::Relaxed);
                         break;
                     }
-                    1..=5 if step < 10_000 && !meet::stopped() => {}
+                    1..=5 if meet::stopped() => break,
+                    1..=5 if step < 10_000 => {}
                     // Unplugged meanwhile.
                     -3 | -9003 => break,
                     status => {
