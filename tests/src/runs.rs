@@ -12,7 +12,8 @@ pub struct Run {
     pub arguments: &'static str,
     /// Processors (QEMU's `-smp`).
     pub processors: u32,
-    /// A PCI device is added and removed again and again from when the guest prints [`PLUG`] on.
+    /// A PCI device is added and removed again and again while the guest asks for it, by
+    /// [`PLUG`] and [`PLUGGED`].
     pub plugs: bool,
     /// Memory, in MiB (QEMU's `-m`).
     pub memory_mib: u32,
@@ -33,6 +34,8 @@ pub const LAST_LINE: &str = "guest: done, ";
 pub const PROPERTIES_LINE: &str = "guest: /rtas has ";
 /// A device may be added and removed from now on.
 pub const PLUG: &str = "guest: plug";
+/// No longer, until the next [`PLUG`].
+pub const PLUGGED: &str = "guest: no more plugs";
 
 const RUN: Run = Run {
     name: "",

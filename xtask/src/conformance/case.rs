@@ -10,11 +10,10 @@ use crate::defaults;
 use crate::qemu::{Emulator, Ended, Firmware, Machine, Session};
 use crate::report::Verdict;
 use anyhow::{Context, Result, bail};
-use conformance_guest::runs::{PLUG, RUNS, Run};
+use conformance_guest::runs::{RUNS, Run};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 /// How much longer than on an idle machine a run may take.
@@ -148,15 +147,12 @@ impl Runner {
         };
         let limit = Duration::from_secs((case.run.seconds * PATIENCE).into());
         let mut session = Session::start(&machine, &case.to_string(), limit)?;
-        let mut visitor = None;
-        if case.run.plugs {
-            session.wait_for(&[PLUG])?;
-            let qmp = session.qmp()?;
-            visitor = Some(thread::spawn(move || plug::until_the_end(qmp)));
-        }
+        let removed = if case.run.plugs {
+            Some(plug::while_asked(&mut session)?)
+        } else {
+            None
+        };
         let ended = session.finish()?;
-        // Joining fails for a thread that panicked only.
-        let removed = visitor.map(|visitor| visitor.join().unwrap_or(0));
         let heard = Heard::of(ended.lines.iter().map(|line| line.text.as_str()));
         refuse_other_ends(&ended)?;
         if removed == Some(0) {
