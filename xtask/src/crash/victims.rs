@@ -65,7 +65,8 @@ fn named(registers: &AllRegisters) -> impl Iterator<Item = (String, u64)> {
     general.chain(others.map(|(name, value)| (name.to_owned(), value)))
 }
 
-fn differences(seen: &AllRegisters, noted: &AllRegisters) -> Vec<String> {
+/// The registers that `noted` has otherwise than gdb has `seen` them, with both values.
+pub fn differences(seen: &AllRegisters, noted: &AllRegisters) -> Vec<String> {
     named(seen)
         .zip(named(noted))
         .filter(|((_, seen), (_, noted))| seen != noted)

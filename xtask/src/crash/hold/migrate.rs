@@ -1,6 +1,7 @@
 //! Migrating a machine whose processors are held: to a file, and from there into a second QEMU, in
 //! which the same ones are held before the others run.
 
+use super::super::victims::differences;
 use super::{Run, Victim, name, thread};
 use crate::gdb::{Stub, Thread};
 use crate::paths;
@@ -17,6 +18,9 @@ const GDB_LIMIT: Duration = Duration::from_secs(600);
 /// Time between two questions.
 const INTERVAL: Duration = Duration::from_millis(100);
 
+/// MSR[ME].
+const MACHINE_CHECK: u64 = 0x1000;
+
 /// What the second QEMU is started with.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration<'a> {
@@ -32,7 +36,7 @@ impl Run<'_> {
         &mut self,
         migration: Migration<'_>,
         stopped: &[Thread],
-        victims: &[Victim],
+        victims: &mut [Victim],
     ) -> Result<()> {
         // A machine that has stopped for gdb is in a state in which none can begin (QEMU
         // softmmu/runstate.c:runstate_transitions_def); one that was interrupted is just paused.
@@ -70,22 +74,32 @@ impl Run<'_> {
         self.compare(victims)
     }
 
-    /// Checks that `victims` have the registers that they had before.
-    fn compare(&mut self, victims: &[Victim]) -> Result<()> {
+    /// Checks that `victims` have the registers that they had before, and takes the new ones.
+    fn compare(&mut self, victims: &mut [Victim]) -> Result<()> {
         for victim in victims {
             let thread = thread(victim.processor);
             let registers = self.gdb.all_registers(thread)?;
-            if registers != victim.registers {
+            let mut expected = victim.registers.clone();
+            expected.machine_state = lost(expected.machine_state, registers.machine_state);
+            let different = differences(&expected, &registers);
+            if !different.is_empty() {
                 bail!(
-                    "{} is at {:#x} after the migration and was at {:#x}",
+                    "{} after the migration: {}",
                     name(thread),
-                    registers.instruction,
-                    victim.registers.instruction
+                    different.join(", ")
                 );
             }
+            victim.registers = registers;
         }
         Ok(())
     }
+}
+
+/// `before`, but for MSR[ME] as it is `after`: QEMU 10.0 loses that in every migration of a processor
+/// without hypervisor state. post_load_update_msr() turns all bits over and stores the old value, and
+/// hreg_store_msr() ignores this one (target/ppc/machine.c, target/ppc/helper_regs.c); 7.2 does not.
+fn lost(before: u64, after: u64) -> u64 {
+    before & !MACHINE_CHECK | after & MACHINE_CHECK
 }
 
 /// Waits until the status that `command` answers is `wanted`; none of `refused` may come.
@@ -102,5 +116,19 @@ fn wait(qmp: &mut Qmp, command: &str, wanted: &str, refused: &[&str]) -> Result<
             bail!("the migration: {command} answers {answer}");
         }
         sleep(INTERVAL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_migration_may_lose_the_machine_check_bit_and_no_other() {
+        let (before, after) = (0x8000_0000_0000_1002, 0x8000_0000_0000_0002);
+        assert_eq!(lost(before, after), after);
+        assert_eq!(lost(before, before), before);
+        assert_ne!(lost(before, after & !2), after & !2);
+        assert_ne!(lost(before, 2), 2);
     }
 }

@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
         }
         self.mark("victim held");
         if let Some(migration) = migration {
-            self.migrate(migration, &stopped, &victims)?;
+            self.migrate(migration, &stopped, &mut victims)?;
             self.mark("migrated");
         }
         if self.crash == Crash::Nmi {
