@@ -19,8 +19,7 @@ use std::time::Duration;
 /// How much longer than on an idle machine a run may take.
 const PATIENCE: u32 = 3;
 /// Runs that are too long for every test run, or end QEMU.
-const LONG: [&str; 6] = [
-    "bad-input",
+const LONG: [&str; 5] = [
     "fuzz",
     "qemu-nvram",
     "qemu-window",
