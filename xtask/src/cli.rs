@@ -99,7 +99,7 @@ Examples:
   cargo xtask crash-points --record --no-run --merge two.json --merge three.json
   cargo xtask crash-points --broken lock --only walk/ibm,int-off/masked/32   must fail
 
-What was done is kept below target/crash-points, one file for each blob and seed. A record is
+What was done is kept below target/crash-points, one file for each blob, seed and share. A record is
 written only of a complete run that passed.")]
     CrashPoints(CrashPointsArgs),
     /// Measure the time to the hand-over and the cost of RTAS calls

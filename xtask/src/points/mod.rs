@@ -204,7 +204,10 @@ fn prepare(arguments: &CrashPointsArgs) -> Result<Campaign> {
         bail!("what is broken on purpose is not recorded");
     }
     let directory = paths::target_directory("crash-points")?;
-    let state = State::open(&directory, &blob, &version, arguments.seed, suffix)?;
+    // Two shares may run at once on one machine, and neither writes over the other's state.
+    let share = arguments.partition.map(|share| share.suffix());
+    let kept = format!("{suffix}{}", share.unwrap_or_default());
+    let state = State::open(&directory, &blob, &version, arguments.seed, &kept)?;
     let name = format!("crash-points{suffix}-{}", std::process::id());
     let bench = Bench::new(machine, PROCESSORS, &name, broken, arguments.seed, symbols);
     Ok(Campaign {

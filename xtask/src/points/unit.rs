@@ -128,6 +128,11 @@ impl Partition {
     /// Everything.
     pub const WHOLE: Self = Self { index: 1, count: 1 };
 
+    /// What the name of its state ends with.
+    pub fn suffix(self) -> String {
+        format!("-{}-of-{}", self.index, self.count)
+    }
+
     /// The share of `items`: every `count`th.
     pub fn of<T>(self, items: Vec<T>) -> Vec<T> {
         let items = items.into_iter().skip(self.index.saturating_sub(1));
@@ -175,6 +180,7 @@ mod tests {
         }
         seen.sort_unstable();
         assert_eq!(seen, items);
+        assert_eq!("2/3".parse::<Partition>().unwrap().suffix(), "-2-of-3");
         for bad in ["0/3", "4/3", "x", "1/0", "3"] {
             assert!(bad.parse::<Partition>().is_err(), "{bad}");
         }
