@@ -181,7 +181,8 @@ impl Bench {
     fn reset(&mut self, case: &Case, width: u32) -> Result<()> {
         let target = self.target()?;
         target.set_width(width);
-        if case.in_flight.is_some() && !target.is_waiting(EARLIER)? {
+        // One that was left in the middle of a call must not go on in memory that is put back.
+        if !target.is_waiting(EARLIER)? {
             target.give_up(EARLIER)?;
         }
         target.command(COMMANDER, command::REWIND)?;
