@@ -25,6 +25,7 @@ pub mod flat;
 pub mod indicators;
 pub mod instantiate;
 pub mod interrupts;
+pub mod liars;
 pub mod msi;
 pub mod node;
 pub mod parameters;
@@ -144,6 +145,7 @@ pub fn run(entered: Entered) -> ! {
     if machine.arguments.wants("selftest") {
         let _vectors = Vectors::install();
         selftest::run(&mut machine, report);
+        liars::run(&mut machine, report, &FUNCTIONS);
     }
     if machine.client.is_some() {
         run_table(&mut machine, report, instantiate::CHECKS, "");

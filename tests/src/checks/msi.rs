@@ -270,7 +270,8 @@ fn source_numbers(machine: &mut Machine) -> Verdict {
     let mut all: Vec<u32> = Vec::new();
     for (function, kind, count) in with_msi!(machine) {
         let set = change!(machine, &function, kind, count);
-        let mut verdict = None;
+        let mut verdict = (set.status() != 0 || set.cells[1] < 1)
+            .then(|| ("status 0, an interrupt or more", format!("{:?}", set.cells)));
         for number in 0..set.cells[1].max(0) as u32 {
             let [status, source, trigger] = query!(machine, &function, number);
             let source = source as u32;

@@ -178,6 +178,7 @@ fn without_room(machine: &mut Machine) -> Verdict {
             seen.push(token);
         }
     }
+    need!(!seen.is_empty(), "a parameter or more", "none");
     pass!("0 for {seen:?} with length 0, -3 or -9002 for the others")
 }
 

@@ -2,6 +2,8 @@
 //! status that the function may return, nothing written but outputs, and the rest of memory as it
 //! was. What the calls are is in [`guest::bad`].
 
+// What was found is large, and is made once in a run: it ends the hunt.
+#[allow(clippy::result_large_err)]
 pub mod hunt;
 
 use alloc::vec::Vec;
@@ -158,8 +160,7 @@ pub fn culprit(machine: &mut Machine, rest: core::ops::Range<u64>) -> Option<Cas
     };
     let kept: Vec<u8> = rest.clone().map(memory::read_u8).collect();
     let calls = Calls::Listed(listed::counts);
-    let mut ranges = Vec::new();
-    ranges.push(rest.clone());
+    let ranges = core::iter::once(rest.clone()).collect();
     let mut hunt = Hunt::new(machine.gate, rtas, &world, calls, ranges);
     hunt.statuses = false;
     let found = hunt.run().err();
