@@ -325,13 +325,11 @@ pub mod tests {
 
     #[test]
     fn a_deviation_is_a_failure_of_oxrtas_though_its_checks_pass() {
-        let log = "ok R1-7.3.10.1-5 xive-bad-source-get/32: x";
-        assert_eq!(stand("oxrtas", log, "R1-7.3.10.1-5").verdict, Verdict::Fail);
-        assert_eq!(stand("slof", log, "R1-7.3.10.1-5").verdict, Verdict::Pass);
-        assert_eq!(
-            stand("slof", "", "R1-7.3.10.1-5").verdict,
-            Verdict::NotTestable
-        );
+        let id = "R1-7.3.5.4.1.2-1";
+        let log = format!("ok {id} indicator-9005/32: x");
+        assert_eq!(stand("oxrtas", &log, id).verdict, Verdict::Fail);
+        assert_eq!(stand("slof", &log, id).verdict, Verdict::Pass);
+        assert_eq!(stand("slof", "", id).verdict, Verdict::NotTestable);
     }
 
     #[test]
