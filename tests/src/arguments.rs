@@ -4,7 +4,8 @@
 //! interface), `bench` (measure instead of checking), `points` (serve the driver of
 //! the crash points), `calls=N` (how many calls `stress` makes),
 //! `plug` (somebody adds and removes a PCI device meanwhile), and names of groups of checks. No group:
-//! all of them but those that have to be asked for.
+//! all of them but those that have to be asked for. `oxrtas.NAME=NUMBER,NUMBER...` are numbers that
+//! a group wants to be told.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -24,6 +25,8 @@ pub struct Arguments {
     pub points: bool,
     /// Groups to run; empty for all.
     pub groups: Vec<String>,
+    /// Numbers by name.
+    pub numbers: Vec<(String, Vec<u64>)>,
 }
 
 impl Arguments {
@@ -32,6 +35,7 @@ impl Arguments {
         let mut arguments = Arguments::default();
         for word in text.split_whitespace() {
             let Some(list) = word.strip_prefix("oxrtas.guest=") else {
+                arguments.numbers.extend(numbers(word));
                 continue;
             };
             for name in list.split(',').filter(|name| !name.is_empty()) {
@@ -55,10 +59,29 @@ impl Arguments {
         self.groups.iter().any(|wanted| wanted == group)
     }
 
+    /// Whether nothing but the moment of the guest's entry is to be measured: the tree need not be
+    /// read, which takes long where it is large.
+    pub fn entry_only(&self) -> bool {
+        self.bench && self.asks("bench-entry")
+    }
+
+    /// The numbers called `name`.
+    pub fn numbers(&self, name: &str) -> Option<&[u64]> {
+        let (_, numbers) = self.numbers.iter().find(|(own, _)| own == name)?;
+        Some(numbers)
+    }
+
     /// Whether the group is to run.
     pub fn wants(&self, group: &str) -> bool {
         (self.groups.is_empty() && !self.bench) || self.asks(group)
     }
+}
+
+/// The name and the numbers of `oxrtas.NAME=NUMBER,NUMBER...`.
+fn numbers(word: &str) -> Option<(String, Vec<u64>)> {
+    let (name, list) = word.strip_prefix("oxrtas.")?.split_once('=')?;
+    let numbers: Result<Vec<u64>, _> = list.split(',').map(str::parse).collect();
+    Some((name.to_string(), numbers.ok()?))
 }
 
 #[cfg(test)]
@@ -91,5 +114,14 @@ mod tests {
         assert!(flat.flat && flat.plug && flat.wants("client"));
         assert_eq!(flat.calls, Some(7));
         assert!(!flat.asks("stress") && Arguments::parse("oxrtas.guest=stress").asks("stress"));
+    }
+
+    #[test]
+    fn numbers_are_found_by_their_name() {
+        let arguments = Arguments::parse("oxrtas.a=1 oxrtas.b=2,30 oxrtas.c=x oxrtas.guest=calls");
+        assert_eq!(arguments.numbers("a"), Some(&[1][..]));
+        assert_eq!(arguments.numbers("b"), Some(&[2, 30][..]));
+        assert_eq!(arguments.numbers("c"), None);
+        assert_eq!(arguments.groups, ["calls"]);
     }
 }

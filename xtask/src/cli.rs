@@ -3,6 +3,7 @@
 use crate::defaults;
 use crate::points::Partition;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Everything that a developer or CI runs on oxrtas.
@@ -102,14 +103,18 @@ Examples:
 What was done is kept below target/crash-points, one file for each blob, seed and share. A record is
 written only of a complete run that passed.")]
     CrashPoints(CrashPointsArgs),
-    /// Measure the time to the hand-over and the cost of RTAS calls
+    /// Measure boots, calls, crashes and sizes, beside those of other firmware
     #[command(after_help = "\
 Examples:
-  cargo xtask bench                          oxrtas, SLOF and VOF
-  cargo xtask bench --firmware oxrtas --qemu 10.0
+  cargo xtask bench --rounds 1               everything once, on oxrtas, SLOF and VOF
+  cargo xtask bench calls --qemu 10.0        only RTAS calls
+  cargo xtask bench size --firmware oxrtas
+  cargo xtask bench --save target/before.json
+  cargo xtask bench --against target/before.json
 
-Each figure is taken twice. Under -icount the timebase counts instructions of the guest; those
-repeat. Seconds and nanoseconds are the host's.")]
+The firmwares run in turn, round by round; a figure is the median, with the lowest and the highest.
+Instructions of the guest are counted once, by QEMU's -icount, and are the same each time. Seconds
+are the host's: compare the ratios, and only those of one run. Plots are in target/bench/.")]
     Bench(BenchArgs),
     /// Ask a firmware what LoPAR asks for, requirement by requirement
     #[command(after_help = "\
@@ -320,12 +325,63 @@ pub enum Broken {
 /// Options of `cargo xtask bench`.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
-    /// Firmware: oxrtas, slof, vof, or the file of an image; may be given more than once
+    /// What to measure; everything if nothing is named
+    #[arg(value_enum, value_name = "GROUP")]
+    pub groups: Vec<BenchGroup>,
+    /// Firmware: oxrtas, slof, vof, or the file of an image; may be given more than once. The first
+    /// one is compared with the others
     #[arg(long, value_name = "NAME|FILE", default_values = ["oxrtas", "slof", "vof"])]
     pub firmware: Vec<String>,
     /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary
     #[arg(long, value_name = "VERSION|FILE", default_value = defaults::QEMU)]
     pub qemu: String,
+    /// Kernel that is booted and crashed: 6.1 or 6.12 (Debian's)
+    #[arg(long, value_name = "VERSION", default_value = defaults::KERNEL)]
+    pub kernel: String,
+    /// How often everything is timed
+    #[arg(long, value_name = "N", default_value_t = defaults::BENCH_ROUNDS,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Print the figures as JSON, instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// Also keep the figures in this file, for --against
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Compare with the figures of this file, which --save wrote
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+}
+
+/// What `cargo xtask bench` measures.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum BenchGroup {
+    /// From reset to the hand-over, through the client interface, to user space
+    Boot,
+    /// RTAS calls, alone and by many processors at once
+    Calls,
+    /// Masking all interrupts, and the way to the kdump kernel
+    Crash,
+    /// The image, the blob, the RTAS area, stacks
+    Size,
+}
+
+impl BenchGroup {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 4] = [Self::Boot, Self::Calls, Self::Crash, Self::Size];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Calls => "calls",
+            Self::Crash => "crash",
+            Self::Size => "size",
+        }
+    }
 }
 
 /// Options of `cargo xtask conformance`.

@@ -29,3 +29,5 @@ pub const SEED: u64 = 1;
 pub const TIMEOUT_SECONDS: u64 = 120;
 /// QEMU processes that `cargo xtask test` runs at the same time.
 pub const PARALLEL_RUNS: usize = 2;
+/// Rounds of `cargo xtask bench`: what a median of wall-clock times needs.
+pub const BENCH_ROUNDS: u32 = 9;

@@ -2,7 +2,8 @@
 //!
 //! The modules above see: the state at entry ([`entry`]), memory by address ([`memory`]),
 //! hypercalls ([`hypercall`]), calls into the firmware under test with a chosen register file
-//! ([`gate`]), exception vectors ([`vectors`]), other processors ([`processor`]) and a driver over gdb ([`stop`]).
+//! ([`gate`], many times over: [`repeat`]), exception vectors ([`vectors`]), other processors
+//! ([`processor`]) and a driver over gdb ([`stop`]).
 
 mod bytes;
 pub mod console;
@@ -12,6 +13,7 @@ pub mod heap;
 pub mod hypercall;
 pub mod memory;
 pub mod processor;
+pub mod repeat;
 pub mod stop;
 pub mod vectors;
 

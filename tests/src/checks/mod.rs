@@ -112,6 +112,11 @@ pub fn run(entered: Entered) -> ! {
         entered.msr
     );
     let mut machine = Machine::read(entered, gate);
+    if machine.arguments.entry_only() {
+        bench::entry(&machine);
+        say!("guest: bench done");
+        console::power_off();
+    }
     let mut report = Report::new(Console);
     say!(
         "guest: {} processors {:x?}, memory {:#x}, sources {:x?}",

@@ -99,7 +99,9 @@ impl Machine {
         if let Some(token) = machine.token("power-off") {
             console::set_power_off_token(token);
         }
-        machine.look_around();
+        if !machine.arguments.entry_only() {
+            machine.look_around();
+        }
         machine
     }
 

@@ -1,152 +1,132 @@
-//! Figures: how long each firmware takes to its hand-over, and what its RTAS calls cost.
+//! Figures: how oxrtas compares with other firmware, in instructions of the guest and in time.
 //!
-//! Each machine runs twice as it is, which gives wall-clock time, and twice with `-icount shift=0`,
-//! where every instruction takes a nanosecond of the machine's own time: those figures repeat.
-//! What QEMU does in a hypercall is no instruction of the guest. Nothing is judged, and no test
-//! depends on this.
+//! [`lab`] runs machines: the bare-metal guest of `tests/`, whose lines [`heard`] reads, and Linux.
+//! [`boot`], [`calls`], [`crash`] and [`size`] say what is run for each group and turn it into
+//! [`figure`]s, which [`table`] and [`plot`] show, and which [`goals`] are held against. Nothing is
+//! judged by its exit code, and no test depends on any of it.
+//!
+//! With `-icount shift=0` each instruction takes a nanosecond of the machine's own time, so the
+//! timebase counts them; what QEMU does in a hypercall is no instruction of the guest. Those figures
+//! are taken once. Times are taken in rounds, in which the firmwares take turns.
 
-mod figures;
+mod boot;
+mod calls;
+mod crash;
+mod figure;
+mod goals;
+mod heard;
+mod lab;
+mod plot;
+mod size;
+mod table;
 
-use crate::build;
-use crate::cli::{BenchArgs, IcMode};
-use crate::defaults;
-use crate::qemu::{Emulator, Firmware, Machine, Session};
+use crate::cli::{BenchArgs, BenchGroup};
+use crate::paths;
+use crate::progress::Step;
 use crate::setup;
-use anyhow::{Context, Result, bail};
-use comfy_table::{CellAlignment, Table, presets};
-use figures::{Cost, Figures};
+use anyhow::{Context, Result};
+use figure::Record;
+use lab::{GuestRun, Lab};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fs;
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// Ticks of the timebase in a microsecond (QEMU, include/hw/ppc/spapr.h, SPAPR_TIMEBASE_FREQ).
-const TICKS_PER_MICROSECOND: f64 = 512.0;
-/// How often each figure is taken.
-const TIMES: usize = 2;
-/// How long one run may take; SLOF under -icount needs most.
-const LIMIT: Duration = Duration::from_secs(180);
-/// A line that the guest prints first.
-const ENTERED: &str = "guest: entered";
-
-/// What was measured of one firmware, a value for each time.
-struct Measured {
-    firmware: String,
-    /// Seconds from QEMU's start to the guest's first line.
-    seconds: Vec<f64>,
-    /// Under -icount.
-    counted: Vec<Figures>,
-}
 
 /// `cargo xtask bench`.
 pub fn run(arguments: &BenchArgs) -> Result<ExitCode> {
+    let groups: BTreeSet<BenchGroup> = match arguments.groups.as_slice() {
+        [] => BenchGroup::ALL.into(),
+        named => named.iter().copied().collect(),
+    };
+    // Before anything takes long.
+    let before = arguments.against.as_deref().map(Record::read).transpose()?;
     setup::for_qemu()?;
-    let guest = build::guest()?;
-    let mut all = Vec::new();
-    for name in &arguments.firmware {
-        let mut machine = Machine {
-            emulator: Emulator::named(&arguments.qemu)?,
-            firmware: Firmware::named(name)?,
-            kernel: Some(guest.clone()),
-            initramfs: None,
-            append: "oxrtas.guest=bench".to_owned(),
-            cpu: defaults::CPU.to_owned(),
-            ic_mode: IcMode::Xics,
-            smp: "1".to_owned(),
-            memory: defaults::MEMORY.to_owned(),
-            devices: Vec::new(),
-            gdb: None,
-            no_reboot: true,
-            extra: Vec::new(),
-        };
-        let mut measured = Measured {
-            firmware: name.clone(),
-            seconds: Vec::new(),
-            counted: Vec::new(),
-        };
-        for _ in 0..TIMES {
-            let (seconds, _) = measure(&machine, &format!("bench {name}"))?;
-            measured.seconds.push(seconds);
-        }
-        machine.extra = ["-icount", "shift=0,sleep=off"].map(str::to_owned).into();
-        for _ in 0..TIMES {
-            let (_, figures) = measure(&machine, &format!("bench {name} icount"))?;
-            measured.counted.push(figures);
-        }
-        all.push(measured);
+    let mut lab = Lab::prepare(arguments, &groups)?;
+    let mut record = Record::new(
+        &arguments.qemu,
+        &arguments.kernel,
+        &arguments.firmware,
+        arguments.rounds,
+    );
+    measure(&mut lab, &groups, &mut record)?;
+    if let Some(path) = &arguments.save {
+        record.save(path)?;
     }
-    println!("{}\n\n{}", hand_over(&all), calls(&all));
+    let goals = goals::all(&record);
+    let changes = before
+        .as_ref()
+        .map(|before| table::changes(before, &record));
+    if arguments.json {
+        let all = json!({ "record": record, "goals": goals, "changes": changes });
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        println!("{}", table::figures(&record));
+        println!("{}", table::goals(&goals));
+        if let Some(changes) = &changes {
+            println!("{}", table::changed(changes));
+        }
+        for reason in &record.missing {
+            println!("not measured: {reason}");
+        }
+    }
+    for &group in &groups {
+        let path = paths::target_directory("bench")?.join(format!("{}.svg", group.name()));
+        fs::write(&path, plot::render(&record, group))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("plot: {}", path.display());
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs `machine`: seconds to the guest's first line, and what it measured.
-fn measure(machine: &Machine, name: &str) -> Result<(f64, Figures)> {
-    eprintln!("{name}");
-    let ended = Session::start(machine, name, LIMIT)?.finish()?;
-    if !ended.status.success() {
-        bail!("QEMU ended with {}: {}", ended.status, ended.log.display());
+/// Everything that the groups ask for.
+fn measure(lab: &mut Lab, groups: &BTreeSet<BenchGroup>, record: &mut Record) -> Result<()> {
+    let has = |group: BenchGroup| groups.contains(&group);
+    // One run counts for all groups: a boot under -icount takes longer than what is measured.
+    let mut counted = GuestRun::counted();
+    let mut timed = GuestRun::timed();
+    if has(BenchGroup::Boot) {
+        counted.parts.push("bench-client");
     }
-    let mut lines = ended.lines.iter();
-    let first = lines.find(|line| line.text.starts_with(ENTERED));
-    let first = first.context("the guest did not start")?;
-    let figures = Figures::of(ended.lines.iter().map(|line| line.text.as_str()))
-        .with_context(|| format!("its console is in {}", ended.log.display()))?;
-    Ok((first.at.as_secs_f64(), figures))
-}
-
-/// From QEMU's start to the client's first instruction.
-fn hand_over(all: &[Measured]) -> Table {
-    let mut table = table(&["to the hand-over", "seconds", "instructions", "ratio"]);
-    let mut first = None;
-    for measured in all {
-        let entries = measured.counted.iter().map(|figures| figures.entry as f64);
-        let counts: Vec<f64> = entries
-            .map(|ticks| ticks / TICKS_PER_MICROSECOND * 1000.0)
-            .collect();
-        let least = counts.iter().copied().fold(f64::INFINITY, f64::min);
-        let ratio = least / *first.get_or_insert(least);
-        table.add_row([
-            measured.firmware.clone(),
-            join(measured.seconds.iter().map(|s| format!("{s:.2}"))),
-            join(counts.iter().map(|count| format!("{count:.0}"))),
-            format!("{ratio:.2}"),
-        ]);
+    if has(BenchGroup::Calls) {
+        counted.parts.push("bench-calls");
+        timed.parts.extend(["bench-calls", "bench-contention"]);
     }
-    table
-}
-
-/// One call: instructions in the guest. No times: they are noise on a host that is shared.
-fn calls(all: &[Measured]) -> Table {
-    let mut table = table(&["function", "firmware", "instructions", "hypercall alone"]);
-    for measured in all {
-        let functions = measured.counted.first().map_or(&[][..], |f| &f.costs[..]);
-        for Cost { function, .. } in functions {
-            let values = |runs: &[Figures], of: fn(&Cost) -> f64| -> Vec<f64> {
-                let costs = runs.iter().flat_map(|figures| &figures.costs);
-                let own = costs.filter(|cost| cost.function == *function);
-                own.map(|cost| of(cost) / TICKS_PER_MICROSECOND * 1000.0)
-                    .collect()
-            };
-            let show = |values: &[f64]| join(values.iter().map(|value| format!("{value:.0}")));
-            table.add_row([
-                function.clone(),
-                measured.firmware.clone(),
-                show(&values(&measured.counted, |cost| cost.rtas)),
-                show(&values(&measured.counted, |cost| cost.hypervisor)),
-            ]);
+    if has(BenchGroup::Crash) {
+        counted.parts.push("bench-mask");
+        timed.parts.push("bench-mask");
+    }
+    if has(BenchGroup::Size) {
+        size::add(lab, record)?;
+    }
+    for firmware in lab.firmwares() {
+        if has(BenchGroup::Boot) {
+            boot::count(lab, &firmware, record)?;
+        }
+        if counted.parts.is_empty() {
+            continue;
+        }
+        let heard = lab.guest(&firmware, &counted, record)?;
+        boot::add_client(&heard, &firmware, record);
+        calls::add_counts(&heard, &firmware, record);
+        crash::add_counts(&heard, &firmware, record);
+    }
+    timed.words = calls::plain(record);
+    for round in 1..=record.rounds {
+        for firmware in lab.firmwares() {
+            let step = Step::start(format!("round {round} of {}: {firmware}", record.rounds));
+            if has(BenchGroup::Boot) {
+                boot::time(lab, &firmware, record)?;
+            }
+            if !timed.parts.is_empty() {
+                let heard = lab.guest(&firmware, &timed, record)?;
+                calls::add_times(&heard, &firmware, record);
+                crash::add_times(&heard, &firmware, record);
+            }
+            if has(BenchGroup::Crash) {
+                crash::time(lab, &firmware, record)?;
+            }
+            step.finish();
         }
     }
-    table
-}
-
-fn join(values: impl Iterator<Item = String>) -> String {
-    values.collect::<Vec<_>>().join(" / ")
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(header);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+    Ok(())
 }

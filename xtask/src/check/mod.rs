@@ -13,6 +13,7 @@ use crate::build::Outputs;
 use anyhow::{Context, Result};
 use elf::Elf;
 use std::fs;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// The outputs of a build, read.
@@ -43,6 +44,34 @@ impl Artifacts {
             private_paths: image::private_paths(),
         })
     }
+}
+
+/// The stack of a call.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// Bytes that the deepest chain of calls needs, whatever the arguments are.
+    pub deepest: u64,
+    /// Offsets in a context between which the stack lies; it grows down from the end.
+    pub range: Range<u64>,
+}
+
+/// The stack that the calls of a blob need.
+pub fn stack(artifacts: &Artifacts) -> Result<Stack> {
+    let (deepest, _) = stack::deepest(&artifacts.blob_elf).map_err(anyhow::Error::msg)?;
+    Ok(Stack {
+        deepest,
+        range: stack::range(),
+    })
+}
+
+/// Bytes of the blob's code, and of all else that it takes in memory.
+pub fn blob_sizes(artifacts: &Artifacts) -> (u64, u64) {
+    let loaded = artifacts.blob_elf.sections.iter();
+    let (text, rest): (Vec<_>, Vec<_>) = loaded
+        .filter(|section| section.loaded)
+        .partition(|section| section.name == ".text");
+    let sum = |sections: &[&elf::Section]| sections.iter().map(|section| section.size).sum();
+    (sum(&text), sum(&rest))
 }
 
 /// Names of the checks, in the order of [`all`].

@@ -18,11 +18,17 @@ const SAVED: u64 = (6_u64 * 8).next_multiple_of(align_of::<HypervisorBuffer>() a
 
 /// The bytes that the stack of a context has.
 pub fn available() -> u64 {
-    CONTEXT_BYTES - ABOVE_FIRST_FRAME - SAVED - size_of::<HypervisorBuffer>() as u64
+    let range = range();
+    range.end - range.start
 }
 
-/// The deepest stack below [`FIRST`] is at most `available` bytes.
-pub fn fits(elf: &Elf, available: u64) -> Finding {
+/// Where in a context its stack is: offsets in bytes.
+pub fn range() -> std::ops::Range<u64> {
+    SAVED + size_of::<HypervisorBuffer>() as u64..CONTEXT_BYTES - ABOVE_FIRST_FRAME
+}
+
+/// Bytes of the deepest stack below [`FIRST`], and the chain of calls that needs them.
+pub fn deepest(elf: &Elf) -> Result<(u64, String), String> {
     let mut walk = Walk {
         elf,
         done: BTreeMap::new(),
@@ -32,10 +38,15 @@ pub fn fits(elf: &Elf, available: u64) -> Finding {
         .function(FIRST)
         .ok_or_else(|| format!("{FIRST} is not there"))?;
     let depth = walk.depth(first)?;
+    Ok((depth, walk.deepest(first)))
+}
+
+/// The deepest stack below [`FIRST`] is at most `available` bytes.
+pub fn fits(elf: &Elf, available: u64) -> Finding {
+    let (depth, chain) = deepest(elf)?;
     if depth > available {
         return Err(format!(
-            "{depth} bytes of stack, a context has {available}: {}",
-            walk.deepest(first)
+            "{depth} bytes of stack, a context has {available}: {chain}"
         ));
     }
     Ok(())

@@ -26,10 +26,13 @@ mod plan;
 mod report;
 mod run;
 mod scenario;
+mod stopwatch;
 mod subject;
 pub mod symbols;
 mod timeline;
 mod victims;
+
+pub use stopwatch::Stopwatch;
 
 use crate::cli::QemuCrashArgs;
 use crate::error::WithHint;
