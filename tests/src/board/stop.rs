@@ -88,6 +88,12 @@ points_restart:
     .balign 4096
 
     .text
+    // Where ibm,nmi-register may send system resets to: QEMU keeps r3 at the address in r3
+    // (hw/ppc/spapr.c:spapr_do_system_reset_on_cpu).
+    .globl  points_fwnmi
+points_fwnmi:
+    ld      3, 0(3)
+    ba      0x100
     // From the vector of the system reset: SPRG2 = r3 then, r3 = the gate.
     .globl  points_reset
 points_reset:
@@ -164,6 +170,7 @@ points_reset:
 unsafe extern "C" {
     fn points_stop();
     static points_restart: u8;
+    static points_fwnmi: u8;
     static points_reset: u8;
 }
 
@@ -181,6 +188,11 @@ pub fn stop_address() -> u64 {
 /// Where the driver puts a processor that it gave up.
 pub fn restart_address() -> u64 {
     &raw const points_restart as u64
+}
+
+/// A handler of system resets for `ibm,nmi-register`.
+pub fn fwnmi_address() -> u64 {
+    &raw const points_fwnmi as u64
 }
 
 /// Prepares the processor of this gate for system resets and restarts.

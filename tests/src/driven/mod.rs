@@ -182,10 +182,11 @@ pub fn run(mut machine: Machine) -> ! {
     stop::install_reset();
     stop::prepare(machine.gate, 0);
     say!(
-        "{READY} slots={:x} stop={:x} restart={:x} entry32={:x} entry64={:x} base32={:x} base64={:x} size={:x} free={:x} trampoline={:x}",
+        "{READY} slots={:x} stop={:x} restart={:x} fwnmi={:x} entry32={:x} entry64={:x} base32={:x} base64={:x} size={:x} free={:x} trampoline={:x}",
         stop::slots(),
         stop::stop_address(),
         stop::restart_address(),
+        stop::fwnmi_address(),
         entries[0],
         entries[1],
         instance(32).base,

@@ -40,6 +40,8 @@ pub enum Input {
     Buffer,
     /// The server of the processor that is never started.
     Spare,
+    /// The guest's handler of system resets, as `ibm,nmi-register` takes one.
+    ResetHandler,
 }
 
 /// A call.
@@ -229,13 +231,14 @@ fn of(function: &'static str) -> Vec<Case> {
         "ibm,create-pe-dma-window" => (with(&[16, 20]), 4),
         "ibm,remove-pe-dma-window" => (vec![0x8000_0001], 1),
         "ibm,reset-pe-dma-window" => (with(&[]), 1),
-        "ibm,nmi-register" => (vec![0x4000, 0x5000], 1),
+        "ibm,nmi-register" => (vec![RESET_HANDLER, 0x5000], 1),
         "ibm,configure-kernel-dump" => (vec![1, AT_BUFFER, 8], 1),
         _ => return Vec::new(),
     };
     let inputs = inputs.into_iter().map(|input| match input {
         AT_BUFFER => Input::Buffer,
         SPARE => Input::Spare,
+        RESET_HANDLER => Input::ResetHandler,
         value => Input::Value(value),
     });
     let call = Call {
@@ -252,6 +255,8 @@ fn of(function: &'static str) -> Vec<Case> {
 const AT_BUFFER: u64 = u64::MAX;
 /// Stands for [`Input::Spare`] above.
 const SPARE: u64 = u64::MAX - 1;
+/// Stands for [`Input::ResetHandler`] above.
+const RESET_HANDLER: u64 = u64::MAX - 2;
 
 /// Where the buffer is, `free` being what the guest leaves to the driver.
 pub const fn buffer(free: u64) -> u64 {

@@ -64,7 +64,13 @@ pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, share: Share) -> Result<
             nested.go_on(number)?;
         }
     }
-    Ok(nested.done)
+    let done = nested.done;
+    if case.in_flight.is_some() {
+        // The processor in the middle of its own call has system resets pending that it never took:
+        // in another unit it would find its handler for ever.
+        bench.discard();
+    }
+    Ok(done)
 }
 
 struct Nested<'a> {

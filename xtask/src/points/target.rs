@@ -42,6 +42,7 @@ pub struct Places {
     slots: u64,
     stop: u64,
     restart: u64,
+    fwnmi: u64,
     /// Entries of the instances for 32 and for 64 bits; 0 where there is none.
     pub entries: [u64; 2],
     /// The private areas of the instances.
@@ -65,6 +66,7 @@ impl Places {
                 "slots" => places.slots = value,
                 "stop" => places.stop = value,
                 "restart" => places.restart = value,
+                "fwnmi" => places.fwnmi = value,
                 "entry32" => places.entries[0] = value,
                 "entry64" => places.entries[1] = value,
                 "base32" => places.bases[0] = value,
@@ -412,6 +414,7 @@ impl Target {
             Input::Value(value) => *value,
             Input::Buffer => buffer,
             Input::Spare => spare as u64,
+            Input::ResetHandler => self.places.fwnmi,
         });
         let counts = [call.inputs.len() as u64, call.outputs];
         let head = [command::CALL, self.width, token.into()];
@@ -510,11 +513,12 @@ mod tests {
 
     #[test]
     fn the_guests_line_tells_where_things_are() {
-        let line = "guest: points ready slots=1c36680 stop=401000 restart=401008 entry32=1ffce000 \
+        let line = "guest: points ready slots=1c36680 stop=401000 restart=401008 fwnmi=402000 entry32=1ffce000 \
                     entry64=1ff9e008 base32=1ffcd000 base64=1ff9d000 size=15000 free=1ea10000 new=1";
         let places = Places::parse(line).unwrap();
         assert_eq!(places.entries, [0x1ffc_e000, 0x1ff9_e008]);
         assert_eq!((places.stop, places.free), (0x40_1000, 0x1ea1_0000));
+        assert_eq!((places.restart, places.fwnmi), (0x40_1008, 0x40_2000));
         for bad in ["", "guest: points ready", "guest: points ready slots=x"] {
             assert!(Places::parse(bad).is_err(), "{bad}");
         }
