@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::build::Promise;
 use crate::defaults;
 use crate::points::Partition;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -39,14 +40,16 @@ guest programs are only unpacked, below $XDG_CACHE_HOME/oxrtas (or ~/.cache/oxrt
     #[command(after_help = "\
 Examples:
   cargo xtask build                        target/oxrtas.bin and what belongs to it
+  cargo xtask build --promise claimed      after a change of the blob, before its proof
   qemu-system-ppc64 -M pseries -bios target/oxrtas.bin -nographic -kernel vmlinux
 
-With `--firmware oxrtas-claimed` other commands build an image that promises all that the call table
-claims, proved or not, and with oxrtas-silent one that promises nothing.
+The build fails where the promise that the image makes in the device tree is not proved for its blob
+(rtas/crash-points.json). Other promises, other images: oxrtas-claimed and oxrtas-silent, which the
+other commands take as --firmware.
 
 Outputs: target/oxrtas.bin (the image that QEMU loads with -bios), target/rtas.bin (the RTAS blob
 that is embedded in it), target/oxrtas.elf and target/rtas.elf (both with symbols, for gdb).")]
-    Build,
+    Build(BuildArgs),
     /// Build a small Linux kernel with the patches of tests/linux
     #[command(after_help = "\
 Examples:
@@ -156,6 +159,14 @@ pub struct SetupArgs {
     /// Only say what is missing
     #[arg(long)]
     pub check: bool,
+}
+
+/// Options of `cargo xtask build`.
+#[derive(Args, Debug)]
+pub struct BuildArgs {
+    /// What the image promises in the device tree
+    #[arg(long, value_enum, default_value = "proved")]
+    pub promise: Promise,
 }
 
 /// Options of `cargo xtask docs`.

@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Setup(arguments) => setup::run(&arguments),
-        Command::Build => build::run(),
+        Command::Build(arguments) => build::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Kernel(arguments) => kernel::run(&arguments),
         Command::Qemu(arguments) => qemu::run(&arguments),

@@ -8,6 +8,7 @@ pub use promise::Promise;
 pub use toolchain::Toolchain;
 
 use crate::check;
+use crate::cli::BuildArgs;
 use crate::error::WithHint;
 use crate::progress::Step;
 use crate::{paths, process, setup};
@@ -43,8 +44,8 @@ impl Outputs {
 }
 
 /// `cargo xtask build`.
-pub fn run() -> Result<ExitCode> {
-    let outputs = build(Promise::Proved)?;
+pub fn run(arguments: &BuildArgs) -> Result<ExitCode> {
+    let outputs = build(arguments.promise)?;
     let failures: Vec<String> = check::all(&check::Artifacts::read(&outputs)?)
         .into_iter()
         .filter_map(|(name, result)| Some(format!("{name}: {}", result.err()?)))
@@ -64,7 +65,9 @@ pub fn build(promise: Promise) -> Result<Outputs> {
     let step = Step::start("building the RTAS blob and the firmware");
     let blob = cargo_build(&toolchain, "rtas-blob", BLOB_OPTIONS, &[])?;
     publish(&blob, &outputs.blob_elf)?;
-    publish_bytes(&flat::flatten(&fs::read(&blob)?)?, &outputs.blob)?;
+    let flat = flat::flatten(&fs::read(&blob)?)?;
+    publish_bytes(&flat, &outputs.blob)?;
+    promise.check(&flat)?;
     step.detail("the firmware");
     let promised = paths::target()
         .join(promise.image())

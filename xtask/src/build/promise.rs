@@ -1,16 +1,22 @@
 //! Which functions an image promises in `/rtas` (DESIGN.md section 5).
 
-use crate::docs;
+use crate::error::WithHint;
+use crate::paths;
+use crate::points::record::{self, Record};
+use anyhow::{Result, anyhow};
+use clap::ValueEnum;
 use rtas::table;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// What an image promises: one image for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Promise {
-    /// What a crash run proved: the image that is published.
+    /// What the call table claims, and only if the crash runs of the very blob prove all of it
     Proved,
-    /// Everything that the call table claims: the image that crash runs are made on.
+    /// What the call table claims, proved or not: the image that crash runs are made on
     Claimed,
-    /// Nothing: a control, for what a kernel does without the lists.
+    /// Nothing: a control, for what a kernel does without the lists
     Silent,
 }
 
@@ -37,23 +43,96 @@ impl Promise {
     /// The functions, in the order of the table.
     pub fn functions(self) -> Vec<&'static str> {
         match self {
-            Self::Proved => docs::PUBLISHED.to_vec(),
-            Self::Claimed => claimed().collect(),
+            Self::Proved | Self::Claimed => table::calls()
+                .filter(|call| !call.capability.is_empty())
+                .map(|call| call.name)
+                .collect(),
             Self::Silent => Vec::new(),
+        }
+    }
+
+    /// Whether this may be promised of `blob`. The error names every function that is not proved.
+    pub fn check(self, blob: &[u8]) -> Result<()> {
+        match self {
+            Self::Proved => {
+                let record = Record::load(&paths::workspace().join(record::PATH))?;
+                prove(&record, &hex(&Sha256::digest(blob)), &self.functions())
+            }
+            Self::Claimed | Self::Silent => Ok(()),
         }
     }
 }
 
-/// The functions of which the call table claims anything.
-fn claimed() -> impl Iterator<Item = &'static str> {
-    table::calls()
-        .filter(|call| !call.capability.is_empty())
-        .map(|call| call.name)
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn prove(record: &Record, hash: &str, functions: &[&'static str]) -> Result<()> {
+    let mut unproved: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for &function in functions {
+        if let Err(reason) = record.proves(hash, function) {
+            unproved
+                .entry(reason.to_string())
+                .or_default()
+                .push(function);
+        }
+    }
+    if unproved.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = unproved
+        .iter()
+        .map(|(reason, functions)| format!("{}: {reason}", functions.join(", ")))
+        .collect();
+    Err(anyhow!(
+        "the call table claims what no crash run proves\n{}",
+        lines.join("\n")
+    ))
+    .hint(
+        "`cargo xtask crash-points --record` runs the proof; until then `--promise claimed` builds \
+         an image, and other commands take `--firmware oxrtas-claimed`",
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::points::record::{Function, Trace};
+
+    const HASH: &str = "00ff";
+
+    fn record(names: &[&str]) -> Record {
+        let trace = Trace {
+            case: "plain".to_owned(),
+            instructions: 3,
+            covered: 3,
+            passed: 3,
+        };
+        let function = Function {
+            width32: vec![trace.clone()],
+            width64: vec![trace],
+        };
+        Record {
+            format: record::FORMAT,
+            blob: HASH.to_owned(),
+            qemu: String::new(),
+            seed: 1,
+            functions: names
+                .iter()
+                .map(|&name| (name.to_owned(), function.clone()))
+                .collect(),
+            campaigns: record::REQUIRED_CAMPAIGNS
+                .iter()
+                .map(|&name| {
+                    let campaign = record::Campaign {
+                        points: 1,
+                        passed: 1,
+                    };
+                    (name.to_owned(), campaign)
+                })
+                .collect(),
+        }
+    }
 
     #[test]
     fn images_are_found_by_their_names() {
@@ -64,11 +143,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_is_claimed() {
+    fn what_is_claimed_is_what_the_table_says() {
         let claimed = Promise::Claimed.functions();
         assert!(claimed.contains(&"ibm,int-off") && !claimed.contains(&"event-scan"));
-        for name in Promise::Proved.functions() {
-            assert!(claimed.contains(&name), "{name}");
-        }
+        assert_eq!(Promise::Proved.functions(), claimed);
+        assert_eq!(Promise::Silent.functions(), [""; 0]);
+    }
+
+    #[test]
+    fn a_promise_needs_a_proof_of_each_function() {
+        let functions = ["ibm,int-off", "nvram-store"];
+        assert!(prove(&record(&functions), HASH, &functions).is_ok());
+        let error = prove(&record(&["ibm,int-off"]), HASH, &functions).unwrap_err();
+        let text = crate::error::describe(&error);
+        assert!(text.contains("nvram-store: it was not run"), "{text}");
+        assert!(!text.contains("ibm,int-off"), "{text}");
+        assert!(text.contains("hint: `cargo xtask crash-points"), "{text}");
+    }
+
+    #[test]
+    fn a_proof_of_another_blob_is_told_once_for_all_functions() {
+        let functions = ["ibm,int-off", "nvram-store"];
+        let error = prove(&record(&functions), "1234", &functions).unwrap_err();
+        let text = crate::error::describe(&error);
+        assert_eq!(text.matches("a blob 00ff, and this is 1234").count(), 1);
+        assert!(text.contains("ibm,int-off, nvram-store: "), "{text}");
+    }
+
+    #[test]
+    fn only_the_proved_image_asks_for_a_proof() {
+        let other = b"not the blob";
+        assert!(Promise::Claimed.check(other).is_ok());
+        assert!(Promise::Silent.check(other).is_ok());
+        assert!(Promise::Proved.check(other).is_err());
     }
 }

@@ -26,23 +26,22 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// Finds it: rustup's compiler if it has the library source, else Debian's.
+    /// Finds it: Debian's compiler if it has the library source, because the proof of the blob is
+    /// of the bytes that this one makes, else rustup's.
     pub fn find() -> Result<Self> {
         let default = PathBuf::from("rustc");
         let default_root = root_of(&default)?;
-        let (compiler, root) = if default_root.join(LIBRARY_SOURCE).is_file() {
-            (default, default_root.clone())
-        } else {
-            let compiler = PathBuf::from(DEBIAN_COMPILER);
-            let root = root_of(&compiler)?;
-            (compiler, root)
-        };
-        if !root.join(LIBRARY_SOURCE).is_file() {
-            return Err(anyhow!("no compiler has the source of the core library")).hint(
+        let debian = PathBuf::from(DEBIAN_COMPILER);
+        let debian_root = root_of(&debian).ok();
+        let (compiler, root) = [(debian, debian_root), (default, Some(default_root.clone()))]
+            .into_iter()
+            .filter_map(|(compiler, root)| Some((compiler, root?)))
+            .find(|(_, root)| root.join(LIBRARY_SOURCE).is_file())
+            .ok_or_else(|| anyhow!("no compiler has the source of the core library"))
+            .hint(
                 "`cargo xtask setup` installs rustc-web and rust-web-src; \
                  `rustup component add rust-src` does as well",
-            );
-        }
+            )?;
         let host = "lib/rustlib/x86_64-unknown-linux-gnu/bin";
         let linker_directory = [&default_root, &root]
             .into_iter()

@@ -22,16 +22,15 @@ struct Row {
     outputs: String,
     done_by: &'static str,
     claimed: String,
-    published: &'static str,
     specification: String,
     note: &'static str,
 }
 
-/// The page, for a build that publishes the promises of `published`.
-pub fn page(published: &[&str]) -> Result<String> {
+/// The page.
+pub fn page() -> Result<String> {
     let rows: Vec<Row> = table::calls()
         .enumerate()
-        .map(|(index, call)| row(index, call, published))
+        .map(|(index, call)| row(index, call))
         .collect();
     let count = |implementer| {
         let by = |call: &&Call| call.shape.handler.implementer() == implementer;
@@ -44,13 +43,12 @@ pub fn page(published: &[&str]) -> Result<String> {
             forwarded => count(Implementer::Forwarded),
             leaves => count(Implementer::Leaves),
             lists => Serde(LISTS),
-            published => Serde(published),
             rows => Serde(rows),
         },
     )
 }
 
-fn row(index: usize, call: &Call, published: &[&str]) -> Row {
+fn row(index: usize, call: &Call) -> Row {
     let letters = LISTS.map(|list| {
         let claimed = call.capability.contains(list.capability);
         if claimed { list.letter } else { '·' }.to_string()
@@ -66,11 +64,6 @@ fn row(index: usize, call: &Call, published: &[&str]) -> Row {
             Implementer::Leaves => "leaves",
         },
         claimed: letters.join(" "),
-        published: match (call.capability.is_empty(), published.contains(&call.name)) {
-            (true, _) => "·",
-            (false, true) => "yes",
-            (false, false) => "no",
-        },
         specification: match call.specification {
             Specification::Lopar(section) => format!("LoPAR {section}"),
             Specification::Qemu(place) => format!("`{place}`"),
@@ -117,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_page_has_a_row_for_each_call_and_fits_150_lines() {
-        let page = page(&[]).unwrap();
+        let page = page().unwrap();
         for call in table::calls() {
             let start = format!("| `{}` | 0x", call.name);
             let rows = page.lines().filter(|line| line.starts_with(&start));
@@ -128,7 +121,7 @@ mod tests {
 
     #[test]
     fn every_line_of_a_table_has_as_many_cells_as_its_head() {
-        let page = page(&["ibm,int-off"]).unwrap();
+        let page = page().unwrap();
         let mut head = None;
         for line in page.lines() {
             let cells = line.matches('|').count();
@@ -141,25 +134,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_is_told_from_what_is_claimed() {
-        let line = |published: &[&str], name: &str| {
-            let page = page(published).unwrap();
+    fn what_is_promised_is_what_the_table_claims() {
+        let page = page().unwrap();
+        let line = |name: &str| {
             let start = format!("| `{name}` ");
-            page.lines()
-                .find(|line| line.starts_with(&start))
-                .map(str::to_owned)
+            page.lines().find(|line| line.starts_with(&start)).unwrap()
         };
-        let claimed = line(&[], "ibm,int-off").unwrap();
-        assert!(claimed.contains("| R C S | no |"), "{claimed}");
-        let proved = line(&["ibm,int-off"], "ibm,int-off").unwrap();
-        assert!(proved.contains("| R C S | yes |"), "{proved}");
-        // A crash run of a call that claims nothing publishes nothing.
-        let nothing = line(&["event-scan"], "event-scan").unwrap();
-        assert!(nothing.contains("| · · · | · |"), "{nothing}");
-        assert!(page(&[]).unwrap().contains("**Published: none.**"));
-        let some = page(&["ibm,int-off"]).unwrap();
-        assert!(some.contains("**Published: ibm,int-off.**"));
-        assert!(!some.contains("are claims"));
+        assert!(line("ibm,int-off").contains("| R C S |"));
+        assert!(line("nvram-store").contains("| · C S |"));
+        assert!(line("event-scan").contains("| · · · |"));
     }
 
     #[test]

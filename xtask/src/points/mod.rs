@@ -9,8 +9,6 @@
 mod bench;
 mod calls;
 mod nested;
-// The build's gate reads it.
-#[allow(dead_code)]
 pub mod record;
 mod several;
 mod share;

@@ -4,7 +4,7 @@ mod dependencies;
 
 use super::stops::Stop;
 use crate::binding;
-use crate::build::{Promise, Toolchain};
+use crate::build::Toolchain;
 use crate::conformance;
 use crate::debian::KernelVersion;
 use crate::defaults;
@@ -13,7 +13,6 @@ use crate::report::Verdict;
 use crate::users::{self, User};
 use crate::{paths, points, process};
 use anyhow::{Context, Result, bail};
-use rtas_abi::name;
 use std::env;
 use std::ffi::OsString;
 use std::process::Command;
@@ -173,21 +172,10 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
         tests.push(HostTest {
             name: format!("crash/patched-{} 7.2", defaults::PATCHED_KERNEL.name()),
             late: true,
-            what: What::Crash("frozen/", promising().image().to_owned(), "patched", "7.2"),
+            what: What::Crash("frozen/", firmware.to_owned(), "patched", "7.2"),
         });
     }
     tests
-}
-
-/// The image that lists what a crash calls: the published one, as soon as that does.
-fn promising() -> Promise {
-    let listed = Promise::Proved.functions();
-    let masking = [name::IBM_INT_OFF, name::IBM_SET_XIVE];
-    if masking.iter().all(|name| listed.contains(name)) {
-        Promise::Proved
-    } else {
-        Promise::Claimed
-    }
 }
 
 impl HostTest {
