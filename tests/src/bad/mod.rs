@@ -142,6 +142,8 @@ impl World<'_> {
             "nvram-fetch" | "nvram-store" if length_is_zero => Some("QEMU 10.0 dies of 0 bytes"),
             // hw/ppc/spapr_rtas_ddw.c:rtas_ibm_create_pe_dma_window cuts their number to 32 bits.
             "ibm,create-pe-dma-window" if entries > 24 => Some("QEMU aborts for large windows"),
+            // 7.3.6.1: level 0 of domain 0 is the machine.
+            "set-power-level" if case.cells[..2] == [0, 0] => Some("it ends the machine"),
             "start-cpu" if self.stopped.contains(&case.cells[0]) => Some("it starts a processor"),
             _ => None,
         }
@@ -161,6 +163,7 @@ pub fn exclusions() -> impl Iterator<Item = (&'static str, &'static str)> {
             "ibm,create-pe-dma-window of more than 2^24 entries",
             "QEMU allocates them, or aborts (hw/ppc/spapr_rtas_ddw.c, rtas_ibm_create_pe_dma_window)",
         ),
+        ("set-power-level of domain 0 to 0", "it ends the machine (7.3.6.1)"),
         ("start-cpu of a stopped processor", "it starts anywhere"),
     ])
 }
