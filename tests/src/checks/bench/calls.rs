@@ -45,7 +45,6 @@ pub fn run(machine: &mut Machine) {
             continue;
         };
         let function = Function {
-            name,
             token,
             inputs,
             outputs,

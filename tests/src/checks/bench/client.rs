@@ -179,7 +179,9 @@ fn services(counting: &mut Counting) {
         .cloned()
         .unwrap_or_default();
     let room = counting.room();
-    let cases: [(&str, &str, &dyn Fn(u32) -> Vec<u32>); 4] = [
+    /// The inputs of a call about a string.
+    type Inputs<'a> = &'a dyn Fn(u32) -> Vec<u32>;
+    let cases: [(&str, &str, Inputs<'_>); 4] = [
         ("finddevice", &deepest, &|text| Vec::from([text])),
         ("getproplen", &last, &|text| Vec::from([node, text])),
         ("getprop", &last, &|text| {

@@ -203,7 +203,6 @@ fn together(
         let (inputs, length, outputs) = shape(name, number(index), server);
         let inputs = &inputs[..length];
         let function = Function {
-            name,
             token,
             inputs,
             outputs,
@@ -256,7 +255,6 @@ fn beside(machine: &mut Machine, count: usize, name: &str, [number, server]: [u3
     let buffers = machine.arena + 0x10_0000;
     for index in 1..count {
         let function = Function {
-            name: "get-time-of-day",
             token: time,
             inputs: &[],
             outputs: 8,
@@ -266,7 +264,6 @@ fn beside(machine: &mut Machine, count: usize, name: &str, [number, server]: [u3
     }
     let (inputs, length, outputs) = shape(name, number, server);
     let function = Function {
-        name,
         token,
         inputs: &inputs[..length],
         outputs,

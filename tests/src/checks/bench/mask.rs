@@ -29,9 +29,8 @@ pub fn run(machine: &mut Machine) {
         return;
     };
     let buffers = machine.arena;
-    let call = |name, token, inputs: &[u32], index: usize| {
+    let call = |token, inputs: &[u32], index: usize| {
         let function = Function {
-            name,
             token,
             inputs,
             outputs: 1,
@@ -50,13 +49,13 @@ pub fn run(machine: &mut Machine) {
             let run = repeat(&rtas, Width::Mode32, entry, buffers, BUFFER);
             let calls = 2 * count as u32;
             for (pair, number) in sources[..count].iter().enumerate() {
-                call("set", set, &[*number, server, 5], 2 * pair);
-                call("on", on, &[*number], 2 * pair + 1);
+                call(set, &[*number, server, 5], 2 * pair);
+                call(on, &[*number], 2 * pair + 1);
             }
             run.run(machine.gate, calls);
             for (pair, number) in sources[..count].iter().enumerate() {
-                call("off", off, &[*number], 2 * pair);
-                call("set", set, &[*number, server, LEAST_FAVORED], 2 * pair + 1);
+                call(off, &[*number], 2 * pair);
+                call(set, &[*number, server, LEAST_FAVORED], 2 * pair + 1);
             }
             let start = timebase();
             run.run(machine.gate, calls);

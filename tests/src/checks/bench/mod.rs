@@ -65,7 +65,6 @@ pub fn run(machine: &mut Machine) -> ! {
 /// A function as it is called to be measured.
 #[derive(Clone, Copy, Debug)]
 struct Function<'a> {
-    name: &'a str,
     token: u32,
     inputs: &'a [u32],
     outputs: u32,
