@@ -31,11 +31,7 @@ pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, share: Share) -> Result<
     bench.prepare(case, unit.width)?;
     let trace = bench.trace(VICTIM, &case.call)?;
     bench.after_trace(&case.call, &trace)?;
-    // Behind the hypercall of ibm,nmi-register a reset goes to the handler that it names.
-    let length = match trace.hypercalls.last() {
-        Some(last) if case.call.function == rtas_abi::name::IBM_NMI_REGISTER => last + 1,
-        _ => trace.addresses.len(),
-    };
+    let length = trace.addresses.len();
     let mut random = bench.random(&unit.to_string());
     let mut sample = |count: usize| unit::sample(&mut random, length, count);
     let (there, mut going_on) = match share {
