@@ -69,7 +69,7 @@ impl MemoryMap {
     /// become one.
     pub fn new(ranges: impl IntoIterator<Item = Range<u64>>) -> Self {
         let mut ram: Vec<Range<u64>> = ranges.into_iter().filter(|r| !r.is_empty()).collect();
-        ram.sort_by_key(|range| range.start);
+        ram.sort_unstable_by_key(|range| range.start);
         ram.dedup_by(|next, previous| {
             let joined = next.start <= previous.end;
             if joined {

@@ -4,8 +4,8 @@
 //! property, and a client that uses the handle mean the same node; else the tree's own stable
 //! number. Instance handles are never used twice.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use fdt_gen::{NodeId, Tree};
 
@@ -43,7 +43,8 @@ pub struct Instance {
 /// The open instances.
 #[derive(Clone, Debug)]
 pub struct Instances {
-    open: BTreeMap<u32, Instance>,
+    /// Ascending by handle: a new handle is the largest.
+    open: Vec<(u32, Instance)>,
     next: u32,
 }
 
@@ -51,7 +52,7 @@ impl Instances {
     /// None.
     pub const fn new() -> Self {
         Self {
-            open: BTreeMap::new(),
+            open: Vec::new(),
             next: FIRST_INSTANCE,
         }
     }
@@ -63,18 +64,24 @@ impl Instances {
         }
         let handle = self.next;
         self.next = handle.checked_add(1).filter(|next| *next != u32::MAX)?;
-        self.open.insert(handle, instance);
+        self.open.push((handle, instance));
         Some(handle)
     }
 
     /// Closes an instance. Answers whether it was open.
     pub fn close(&mut self, handle: u32) -> bool {
-        self.open.remove(&handle).is_some()
+        self.place(handle)
+            .map(|place| self.open.remove(place))
+            .is_some()
     }
 
     /// The instance behind a handle.
     pub fn get(&self, handle: u32) -> Option<&Instance> {
-        self.open.get(&handle)
+        Some(&self.open.get(self.place(handle)?)?.1)
+    }
+
+    fn place(&self, handle: u32) -> Option<usize> {
+        self.open.binary_search_by_key(&handle, |open| open.0).ok()
     }
 }
 

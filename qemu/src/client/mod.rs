@@ -12,8 +12,8 @@ mod methods;
 mod services;
 mod tree;
 
-use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use crate::board::Board;
 use crate::firmware::{ClientReturn, Firmware};
@@ -46,7 +46,7 @@ pub(crate) enum Ending {
 pub(crate) struct Client {
     pub(crate) instances: Instances,
     /// What was complained about already.
-    complaints: BTreeSet<String>,
+    complaints: Vec<String>,
     pub(crate) has_quiesced: bool,
 }
 
@@ -54,7 +54,7 @@ impl Client {
     pub(crate) const fn new() -> Self {
         Self {
             instances: Instances::new(),
-            complaints: BTreeSet::new(),
+            complaints: Vec::new(),
             has_quiesced: false,
         }
     }
@@ -109,7 +109,8 @@ impl<B: Board> Firmware<B> {
     /// Prints a line about the client, once per `key`.
     pub(crate) fn complain(&mut self, key: &str, line: core::fmt::Arguments<'_>) {
         let complaints = &mut self.client.complaints;
-        if complaints.len() < MOST_COMPLAINTS && complaints.insert(key.to_string()) {
+        if complaints.len() < MOST_COMPLAINTS && !complaints.iter().any(|said| said == key) {
+            complaints.push(key.to_string());
             self.say(line);
         }
     }

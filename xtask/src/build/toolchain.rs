@@ -77,7 +77,7 @@ impl Toolchain {
             .arg("--target-dir")
             .arg(paths::target_directory("image")?)
             .args(["-Zbuild-std=core,alloc", "-Zjson-target-spec"])
-            .arg("-Zbuild-std-features=compiler-builtins-mem");
+            .arg("-Zbuild-std-features=compiler-builtins-mem,optimize_for_size");
         Ok(command)
     }
 
