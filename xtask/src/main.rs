@@ -20,6 +20,7 @@ mod conformance;
 mod crash;
 mod debian;
 mod defaults;
+mod digest;
 mod docs;
 mod error;
 mod gdb;

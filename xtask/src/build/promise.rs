@@ -1,12 +1,11 @@
 //! Which functions an image promises in `/rtas` (DESIGN.md section 5).
 
 use crate::error::WithHint;
-use crate::paths;
 use crate::points::record::{self, Record};
+use crate::{digest, paths};
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use rtas::table;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// What an image promises: one image for each.
@@ -56,15 +55,11 @@ impl Promise {
         match self {
             Self::Proved => {
                 let record = Record::load(&paths::workspace().join(record::PATH))?;
-                prove(&record, &hex(&Sha256::digest(blob)), &self.functions())
+                prove(&record, &digest::of(blob), &self.functions())
             }
             Self::Claimed | Self::Silent => Ok(()),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn prove(record: &Record, hash: &str, functions: &[&'static str]) -> Result<()> {

@@ -8,15 +8,12 @@ mod sources;
 
 pub use headers::kernel_headers;
 
-use crate::defaults;
 use crate::error::WithHint;
-use crate::paths;
+use crate::{defaults, digest, paths};
 use anyhow::{Context, Result, anyhow};
 use apt::{Apt, Machine, Package};
 use cache::Filling;
-use sha2::{Digest, Sha256};
 use sources::Suites;
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -243,6 +240,9 @@ fn fetch(
     })
 }
 
+/// Digits of the hash over several packages.
+const DIGITS: usize = 16;
+
 /// A version for a set of packages: that of the only one, or a hash over all of them.
 fn version_of(packages: &[Package]) -> Option<String> {
     if let [package] = packages {
@@ -254,12 +254,9 @@ fn version_of(packages: &[Package]) -> Option<String> {
         .map(|package| format!("{} {}\n", package.name, package.version))
         .collect();
     lines.sort();
-    let digest = Sha256::digest(lines.concat());
-    Some(digest.iter().take(8).fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    let mut digest = digest::of(lines.concat().as_bytes());
+    digest.truncate(DIGITS);
+    Some(digest)
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use super::archive::Archive;
 use super::{libraries, modules};
 use crate::debian::Kernel;
-use crate::paths;
+use crate::{digest, paths};
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -81,25 +80,18 @@ impl Contents<'_> {
     /// A name that differs wherever the content does: inputs are directories of the package cache,
     /// whose names hold their versions, and our scripts.
     fn file_name(&self) -> String {
-        let mut hash = Sha256::new();
-        hash.update(LAYOUT);
-        hash.update(self.programs.as_os_str().as_encoded_bytes());
+        let mut name = digest::Name::new();
+        name.add(LAYOUT).add_path(self.programs);
         if let Some(kernel) = self.kernel {
-            hash.update(kernel.image.as_os_str().as_encoded_bytes());
+            name.add_path(&kernel.image);
         }
         if let Some(hammer) = self.hammer {
-            hash.update(hammer.as_os_str().as_encoded_bytes());
+            name.add_path(hammer);
         }
         for (path, text) in SCRIPTS {
-            hash.update(path);
-            hash.update(text);
+            name.add(path).add(text);
         }
-        let digest: String = hash
-            .finalize()
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = name.finish();
         let release = self.kernel.map_or("any", |kernel| kernel.release.as_str());
         let kind = if self.kdump { "kdump" } else { "plain" };
         format!("initramfs-{release}-{kind}-{digest}.cpio")

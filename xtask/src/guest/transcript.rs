@@ -1,8 +1,8 @@
 //! Reading what the guest prints: the lines that start with `OXRTAS-` (`files/init.sh`).
 
+use crate::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -163,11 +163,7 @@ impl Receiving {
         if bytes.len() != self.bytes {
             return Err(format!("{} of {} bytes arrived", bytes.len(), self.bytes));
         }
-        let digest: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        if digest != self.sha256 {
+        if digest::of(&bytes) != self.sha256 {
             return Err("damaged on the console: the digest differs".to_owned());
         }
         Ok(bytes)

@@ -1,11 +1,9 @@
 //! The test module of `tests/linux/module`, built for one kernel.
 
 use super::make;
-use crate::process;
 use crate::progress::Step;
-use crate::{paths, setup};
+use crate::{digest, paths, process, setup};
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +25,7 @@ pub struct Tree {
 pub fn hammer(tree: &Tree) -> Result<PathBuf> {
     setup::for_kernel()?;
     let files = read(&paths::workspace().join("tests/linux/module"))?;
-    let name = digest(tree, &files, &make::compiler()?);
+    let name = file_name(tree, &files, &make::compiler()?);
     let directory = paths::target_directory("linux-module")?;
     let place = directory.join(name);
     if place.is_file() {
@@ -81,22 +79,14 @@ fn read(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
 
 /// A name for what comes of these files and this compiler. The paths of `tree` hold the kernel's
 /// version.
-fn digest(tree: &Tree, files: &BTreeMap<String, Vec<u8>>, compiler: &str) -> String {
-    let mut hash = Sha256::new();
-    let mut add = |bytes: &[u8]| {
-        hash.update(bytes.len().to_le_bytes());
-        hash.update(bytes);
-    };
-    add(tree.source.as_os_str().as_encoded_bytes());
-    add(tree.build.as_os_str().as_encoded_bytes());
-    add(compiler.as_bytes());
-    for (name, content) in files {
-        add(name.as_bytes());
-        add(content);
+fn file_name(tree: &Tree, files: &BTreeMap<String, Vec<u8>>, compiler: &str) -> String {
+    let mut name = digest::Name::new();
+    name.add_path(&tree.source);
+    name.add_path(&tree.build).add(compiler);
+    for (file, content) in files {
+        name.add(file).add(content);
     }
-    let digest = hash.finalize();
-    let digest: String = digest.iter().take(6).map(|b| format!("{b:02x}")).collect();
-    format!("hammer-{digest}.ko")
+    format!("hammer-{}.ko", name.finish())
 }
 
 #[cfg(test)]
@@ -111,7 +101,7 @@ mod tests {
                 build: PathBuf::from(build),
             };
             let files = BTreeMap::from([(file.0.to_owned(), file.1.as_bytes().to_vec())]);
-            digest(&tree, &files, compiler)
+            file_name(&tree, &files, compiler)
         };
         let names = [
             name("6.1", ("a.c", "x"), "12"),

@@ -3,9 +3,8 @@
 use crate::debian::KernelVersion;
 use crate::error::WithHint;
 use crate::progress::Step;
-use crate::{paths, process};
+use crate::{digest, paths, process};
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,19 +53,12 @@ impl Series {
     /// A name for what comes of this series on the source in `tarball`, a file of the package cache
     /// whose path holds its version, with this configuration and compiler.
     pub fn digest(&self, tarball: &Path, configuration: &str, compiler: &str) -> String {
-        let mut hash = Sha256::new();
-        let mut add = |bytes: &[u8]| {
-            hash.update(bytes.len().to_le_bytes());
-            hash.update(bytes);
-        };
-        add(tarball.as_os_str().as_encoded_bytes());
-        add(configuration.as_bytes());
-        add(compiler.as_bytes());
+        let mut name = digest::Name::new();
+        name.add_path(tarball).add(configuration).add(compiler);
         for (_, text) in &self.patches {
-            add(text);
+            name.add(text);
         }
-        let digest = hash.finalize();
-        digest.iter().take(6).map(|b| format!("{b:02x}")).collect()
+        name.finish()
     }
 }
 

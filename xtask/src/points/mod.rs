@@ -25,17 +25,14 @@ use crate::error::WithHint;
 use crate::progress::Step;
 use crate::qemu::{Emulator, Firmware, Machine};
 use crate::report::{self, Count, Tested, Verdict};
-use crate::{paths, process, setup};
-use anyhow::{Context, Result, bail};
+use crate::{digest, paths, process, setup};
+use anyhow::{Result, bail};
 use bench::Bench;
 use comfy_table::{CellAlignment, Table, presets};
 use conformance_guest::points::{ARGUMENT, flag};
-use sha2::{Digest, Sha256};
 pub use share::Test;
 use state::{Done, State};
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 pub use unit::Partition;
@@ -164,7 +161,7 @@ fn prepare(arguments: &CrashPointsArgs) -> Result<Campaign> {
         // The image that promises nothing: it needs no record.
         let outputs = build::build(Promise::Silent)?;
         let symbols = Symbols::read(&outputs.blob_elf)?;
-        let hash = hash_of(&outputs.blob)?;
+        let hash = digest::of_file(&outputs.blob)?;
         (Firmware::Image(outputs.image), hash, Some(symbols))
     } else {
         let firmware = Firmware::named(&arguments.firmware)?;
@@ -213,13 +210,6 @@ fn prepare(arguments: &CrashPointsArgs) -> Result<Campaign> {
         state,
         is_ours,
     })
-}
-
-/// The SHA-256 of a file, in lower-case hexadecimal.
-pub fn hash_of(path: &Path) -> Result<String> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let digest = Sha256::digest(bytes);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl Campaign {

@@ -3,9 +3,8 @@
 use crate::debian::{self, KernelVersion};
 use crate::kernel::{CROSS, compiler};
 use crate::progress::Step;
-use crate::{paths, process, setup};
+use crate::{digest, paths, process, setup};
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,7 +30,7 @@ pub fn build(version: KernelVersion) -> Result<Vec<(String, PathBuf)>> {
     let name = format!(
         "selftests-{}-{}",
         version.name(),
-        digest(&tarball, &compiler()?)
+        name(&tarball, &compiler()?)
     );
     let cache = paths::cache()?;
     let directory = cache.join(name);
@@ -59,10 +58,10 @@ pub fn build(version: KernelVersion) -> Result<Vec<(String, PathBuf)>> {
 }
 
 /// A name for what comes of the source in `tarball`, whose path holds its version.
-fn digest(tarball: &Path, compiler: &str) -> String {
-    let inputs = format!("{}\n{compiler}\n{RECIPE}", tarball.display());
-    let digest = Sha256::digest(inputs);
-    digest.iter().take(6).map(|b| format!("{b:02x}")).collect()
+fn name(tarball: &Path, compiler: &str) -> String {
+    let mut name = digest::Name::new();
+    name.add_path(tarball).add(compiler).add(RECIPE);
+    name.finish()
 }
 
 /// Unpacks what is needed of `tarball` below `work` and puts the programs into `built`.
