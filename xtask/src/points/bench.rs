@@ -1,7 +1,7 @@
 //! What walks, samples and nested calls are made of: a machine in a known state, processors placed
 //! at instructions, crash paths and their verdicts.
 
-use super::calls::{Call, Case};
+use super::calls::{Call, Case, SOURCE};
 use super::target::{BOOT, Broken, COMMANDER, Outcome, PATIENCE, Stopped, Target};
 use crate::crash::symbols::Symbols;
 use crate::qemu::Machine;
@@ -255,6 +255,15 @@ impl Bench {
         Ok(())
     }
 
+    /// Begins the victim's call of `case` on a machine as it was when it was traced, and stops it
+    /// before instruction `number`: where that is.
+    pub fn begin(&mut self, case: &Case, width: u32, number: usize, trace: &Trace) -> Result<u64> {
+        self.before_trace(&case.call);
+        self.prepare(case, width)?;
+        self.place(VICTIM, &case.call, number, trace)?;
+        self.target()?.at(VICTIM)
+    }
+
     /// Starts a call on a processor and stops it before instruction `number` of its trace.
     pub fn place(&mut self, index: usize, call: &Call, number: usize, trace: &Trace) -> Result<()> {
         let at = self.advance(index, call, number, trace)?;
@@ -293,6 +302,15 @@ impl Bench {
             }
         }
         target.at(index)
+    }
+
+    /// What was wrong with the calls that the handler of a processor's system reset made.
+    pub fn nested_fault(&mut self, index: usize) -> Result<Option<String>> {
+        let words = self.target()?.get_all(index, word::NESTED_FAULT, 2)?;
+        let [what, seen] = words[..] else {
+            bail!("{} words of processor {index} instead of two", words.len());
+        };
+        Ok((what != 0).then(|| fault_of(what, Some(SOURCE), seen)))
     }
 
     /// Lets the commander go through a crash. `usual` is what it takes with nobody dead.
@@ -407,7 +425,7 @@ fn key(call: &Call, width: u32) -> String {
 }
 
 /// A fault in words.
-pub fn fault_of(fault: u64, subject: Option<u64>, seen: u64) -> String {
+fn fault_of(fault: u64, subject: Option<u64>, seen: u64) -> String {
     let subject = subject.filter(|subject| *subject != 0);
     let subject = subject.map(|source| format!(" for source {source:#x}"));
     format!(

@@ -6,7 +6,7 @@
 //! goes on in the state that the handler left, must end with a status of its own, and the machine
 //! must still survive a crash.
 
-use super::bench::{Bench, EARLIER, ENOUGH, Survival, Trace, VICTIM, fault_of};
+use super::bench::{Bench, EARLIER, ENOUGH, Survival, Trace, VICTIM};
 use super::calls::{Case, SOURCE};
 use super::state::Done;
 use super::target::{COMMANDER, Stopped};
@@ -60,13 +60,7 @@ pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, share: Share) -> Result<
             nested.go_on(number)?;
         }
     }
-    let done = nested.done;
-    if case.in_flight.is_some() {
-        // The processor in the middle of its own call has system resets pending that it never took:
-        // in another unit it would find its handler for ever.
-        bench.discard();
-    }
-    Ok(done)
+    Ok(nested.done)
 }
 
 struct Nested<'a> {
@@ -181,26 +175,18 @@ impl Nested<'_> {
         if !target.is_done(stopped) {
             return Ok(Some(format!("the nested calls do not end: {stopped:x?}")));
         }
-        let words = target.get_all(VICTIM, word::NESTED_FAULT, 2)?;
-        let resets = target.get(VICTIM, word::RESETS)?;
-        let [what, seen] = words[..] else {
-            bail!("no fault");
-        };
-        if resets != before + 1 {
+        if target.get(VICTIM, word::RESETS)? != before + 1 {
             bail!("the handler was not run");
         }
         target.set(VICTIM, word::NESTED_SOURCE, &[0])?;
-        Ok((what != 0).then(|| format!("nested: {}", fault_of(what, Some(SOURCE), seen))))
+        let fault = self.bench.nested_fault(VICTIM)?;
+        Ok(fault.map(|fault| format!("nested: {fault}")))
     }
 
     /// Interrupts the call at `number`, and lets it go on in the state that the handler left.
     fn go_on(&mut self, number: usize) -> Result<()> {
         let width = self.unit.width;
-        self.bench.before_trace(&self.case.call);
-        self.bench.prepare(self.case, width)?;
-        self.bench
-            .place(VICTIM, &self.case.call, number, self.trace)?;
-        let at = self.bench.target()?.at(VICTIM)?;
+        let at = self.bench.begin(self.case, width, number, self.trace)?;
         self.done.covered += 1;
         let mut wrong = self.interrupt(number)?;
         if wrong.is_none() {
@@ -235,9 +221,8 @@ impl Nested<'_> {
     fn fail(&mut self, number: usize, at: u64, why: &str) {
         let place = self.bench.describe(at);
         self.done.failures.push(format!(
-            "reset before instruction {number} at {place}: {why}\n\
-             cargo xtask crash-points --only {} --at {number} --seed {}",
-            self.unit, self.bench.seed
+            "reset before instruction {number} at {place}: {why}\n{}",
+            self.unit.repeat(number, self.bench.seed)
         ));
     }
 }

@@ -1,7 +1,7 @@
 //! Several processors die at once: pairs and triples by sampling, and all possible processors,
 //! those included that were added while the machine ran.
 
-use super::bench::{Bench, ENOUGH, Survival, fault_of};
+use super::bench::{Bench, ENOUGH, Survival};
 use super::calls::{self, Call, Case, SOURCE};
 use super::state::Done;
 use super::target::COMMANDER;
@@ -173,10 +173,8 @@ pub fn several(bench: &mut Bench, unit: &Unit, dead: usize, share: Share) -> Res
 }
 
 fn fail(done: &mut Done, bench: &Bench, unit: &Unit, point: usize, why: &str) {
-    done.failures.push(format!(
-        "{why}\ncargo xtask crash-points --only {unit} --at {point} --seed {}",
-        bench.seed
-    ));
+    done.failures
+        .push(format!("{why}\n{}", unit.repeat(point, bench.seed)));
 }
 
 /// All `possible` processors are inside a call at once. The crash path still works; then every one
@@ -219,16 +217,13 @@ pub fn everyone(bench: &mut Bench, unit: &Unit, present: usize, possible: usize)
     target.reset_all()?;
     for index in 0..possible {
         done.covered += 1;
+        let target = bench.target()?;
         let stopped = target.run(index)?;
         let resets = target.get(index, word::RESETS)?;
-        let words = target.get_all(index, word::NESTED_FAULT, 2)?;
-        let [what, seen] = words[..] else {
-            bail!("no fault");
-        };
         let wrong = if !target.is_done(stopped) || resets != 1 {
             Some(format!("its nested calls do not end: {stopped:x?}"))
         } else {
-            (what != 0).then(|| fault_of(what, Some(SOURCE), seen))
+            bench.nested_fault(index)?
         };
         match wrong {
             None => done.passed += 1,

@@ -72,6 +72,11 @@ impl Unit {
             Kind::Everyone { possible, .. } => format!("all-{possible}"),
         }
     }
+
+    /// The command that runs one of its points again.
+    pub fn repeat(&self, point: usize, seed: u64) -> String {
+        format!("cargo xtask crash-points --only {self} --at {point} --seed {seed}")
+    }
 }
 
 /// All units, in the order in which they are run.

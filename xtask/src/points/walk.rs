@@ -158,11 +158,7 @@ impl Walk<'_> {
         crash: impl FnOnce(&mut Bench, u32) -> Result<Survival>,
     ) -> Result<()> {
         let width = self.unit.width;
-        self.bench.before_trace(&self.case.call);
-        self.bench.prepare(self.case, width)?;
-        self.bench
-            .place(VICTIM, &self.case.call, number, self.trace)?;
-        let at = self.bench.target()?.at(VICTIM)?;
+        let at = self.bench.begin(self.case, width, number, self.trace)?;
         match crash(self.bench, width)? {
             Survival::Passed(_) => {
                 let target = self.bench.target()?;
@@ -182,9 +178,8 @@ impl Walk<'_> {
     fn fail(&mut self, number: usize, at: u64, why: &str) {
         let place = self.bench.describe(at);
         self.done.failures.push(format!(
-            "died before instruction {number} at {place}: {why}\n\
-             cargo xtask crash-points --only {} --at {number} --seed {}",
-            self.unit, self.bench.seed
+            "died before instruction {number} at {place}: {why}\n{}",
+            self.unit.repeat(number, self.bench.seed)
         ));
     }
 }
