@@ -1,4 +1,4 @@
-//! The services of the client interface, in the order of IEEE 1275, 6.3.2.
+//! The services of the client interface, in the order of IEEE 1275, 6.3.2, with LoPAR's own.
 
 use alloc::string::String;
 
@@ -19,6 +19,7 @@ const UNDEFINED_WORD: u32 = -13i32 as u32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     Test,
+    TestMethod,
     Peer,
     Child,
     Parent,
@@ -48,8 +49,9 @@ pub(crate) enum Service {
 }
 
 /// Name and number of arguments of each service. Results are as many as the client asks for.
-const SERVICES: [(Service, &str, usize); 27] = [
+const SERVICES: [(Service, &str, usize); 28] = [
     (Service::Test, "test", 1),
+    (Service::TestMethod, "test-method", 2),
     (Service::Peer, "peer", 1),
     (Service::Child, "child", 1),
     (Service::Parent, "parent", 1),
@@ -112,6 +114,7 @@ impl<B: Board> Firmware<B> {
         let [first, second, third, fourth] = given;
         let result = match service {
             Service::Test => self.test(first),
+            Service::TestMethod => self.test_method(first, second),
             Service::Peer => self.peer(first),
             Service::Child => {
                 self.relative(first, |firmware, node| firmware.tree.first_child(node))

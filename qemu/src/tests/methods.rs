@@ -82,3 +82,30 @@ fn real_mode_maps_every_address_to_itself_and_to_nothing_else() {
     let values = guest.method("map", mmu, &[0, 4096, address, 0], 1);
     assert_ne!(values, [0]);
 }
+
+#[test]
+fn a_method_is_found_in_the_node_that_has_it_and_in_no_other() {
+    let mut guest = Setup::new().boot().unwrap();
+    let mut test = |path: &str, method: &str| {
+        let node = guest.find(path);
+        let name = guest.bytes(&[method.as_bytes(), b"\0"].concat());
+        guest.get("test-method", &[node, name])
+    };
+    for (path, method, found) in [
+        ("/rtas", "instantiate-rtas", 0),
+        ("/rtas", "instantiate-rtas-64", 0),
+        ("/rtas", "open", 0),
+        ("/rtas", "claim", NONE),
+        ("/", "ibm,client-architecture-support", 0),
+        ("/", "instantiate-rtas", NONE),
+        ("/vdevice/vty", "write", 0),
+        ("/vdevice/vty", "map", NONE),
+        ("/chosen", "read", NONE),
+    ] {
+        assert_eq!(test(path, method), found, "{method} of {path}");
+    }
+    let name = guest.bytes(b"open\0");
+    assert_eq!(guest.get("test-method", &[0x1234_5678, name]), NONE);
+    let root = guest.find("/");
+    assert_eq!(guest.get("test-method", &[root, NONE]), NONE);
+}
