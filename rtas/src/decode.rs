@@ -7,6 +7,7 @@ use rtas_abi::buffer;
 
 use crate::config::Config;
 use crate::memory::{CallerMemory, CellWidth, Cells, Place};
+use crate::platform::HypervisorBuffer;
 use crate::table::{self, Shape};
 
 /// Index of the first input.
@@ -40,8 +41,9 @@ pub struct Callee {
 
 impl Callee {
     /// Cells that the call takes: any, if the table does not know it.
-    pub fn shape(self) -> Shape {
-        self.index.and_then(table::shape).unwrap_or(Shape::ANY)
+    pub fn shape(self) -> &'static Shape {
+        static ANY: Shape = Shape::ANY;
+        self.index.and_then(table::shape).unwrap_or(&ANY)
     }
 }
 
@@ -50,14 +52,35 @@ impl Callee {
 pub const EARLY_DISPLAY_CHARACTER: u32 = 0xa;
 
 /// The call of `token`.
+#[inline(always)]
 pub fn find(config: &Config, token: u64) -> Option<Callee> {
-    // 0 stands for calls that are not offered.
+    match find_in_order(config, token) {
+        Some(callee) => Some(callee),
+        // 0 stands for calls that are not offered.
+        None => search(
+            config,
+            u32::try_from(token).ok().filter(|token| *token != 0)?,
+        ),
+    }
+}
+
+/// The call of `token`, if the token goes by the table, as QEMU's do.
+#[inline(always)]
+pub fn find_in_order(config: &Config, token: u64) -> Option<Callee> {
     let token = u32::try_from(token).ok().filter(|token| *token != 0)?;
-    // QEMU's tokens go by the table.
-    let guess = token.wrapping_sub(0x2000) as usize;
-    let there = config.tokens.get(guess) == Some(&token);
-    let anywhere = || config.tokens.iter().position(|known| *known == token);
-    if let Some(index) = there.then_some(guess).or_else(anywhere) {
+    let index = token.wrapping_sub(0x2000) as usize;
+    (config.tokens.get(index) == Some(&token)).then_some(Callee {
+        index: Some(index),
+        token,
+    })
+}
+
+/// The call of a token that is not where it is expected.
+#[cold]
+#[inline(never)]
+fn search(config: &Config, token: u32) -> Option<Callee> {
+    let mut tokens = config.tokens.iter().take(table::COUNT);
+    if let Some(index) = tokens.position(|known| *known == token) {
         let index = Some(index);
         return Some(Callee { index, token });
     }
@@ -99,7 +122,7 @@ impl Header {
 
     /// The request, if the counts are those of a call with this shape and all cells may be touched.
     #[inline(always)]
-    pub fn request(self, shape: Shape) -> Option<Request> {
+    pub fn request(self, shape: &Shape) -> Option<Request> {
         let inputs = shape.inputs.check(self.inputs)?;
         let outputs = shape.outputs.check(self.outputs)?;
         // No sum wraps: a shape allows no number above 16.
@@ -159,18 +182,42 @@ impl Request {
         Some(values)
     }
 
-    /// Input `index`. `None` if it has more than 32 bits.
+    /// Loads the inputs into the same cells of `buffer`. `None` if one has more than 32 bits.
     #[inline(always)]
-    pub fn input<M: CallerMemory>(&self, memory: &M, index: usize) -> Option<u32> {
-        let [cell] = self.cells.load(memory, FIRST.wrapping_add(index as u64));
-        narrow(self.cells.width(), cell)
+    pub fn load_inputs<M: CallerMemory>(
+        &self,
+        memory: &M,
+        buffer: &mut HypervisorBuffer,
+    ) -> Option<()> {
+        let values = buffer.cells.get_mut(buffer::ARGUMENTS..)?;
+        let values = values.get_mut(..self.inputs())?;
+        let width = self.cells.width();
+        self.cells
+            .load_all(memory, FIRST, values, |cell| narrow(width, cell))
     }
 
-    /// Output `index` as the caller left it, low 32 bits.
+    /// Loads the outputs as the caller left them, the low 32 bits of each, into the same cells of
+    /// `buffer`.
     #[inline(always)]
-    pub fn output<M: CallerMemory>(&self, memory: &M, index: usize) -> u32 {
-        let [cell] = self.cells.load(memory, self.output_cell(index));
-        cell as u32
+    pub fn load_outputs<M: CallerMemory>(&self, memory: &M, buffer: &mut HypervisorBuffer) {
+        let first = buffer::ARGUMENTS.wrapping_add(self.inputs());
+        let values = buffer.cells.get_mut(first..);
+        if let Some(values) = values.and_then(|values| values.get_mut(..self.outputs())) {
+            let first = self.output_cell(0);
+            let _ = self
+                .cells
+                .load_all(memory, first, values, |cell| Some(cell as u32));
+        }
+    }
+
+    /// Stores the outputs that are in the same cells of `buffer`, the status word last.
+    #[inline(always)]
+    pub fn store_outputs<M: CallerMemory>(&self, memory: &mut M, buffer: &HypervisorBuffer) {
+        let first = buffer::ARGUMENTS.wrapping_add(self.inputs());
+        let values = buffer.cells.get(first..);
+        if let Some(values) = values.and_then(|values| values.get(..self.outputs())) {
+            self.cells.store_all(memory, self.output_cell(0), values);
+        }
     }
 
     /// Stores output `index`, the status being 0, where the caller asked for so many.

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 use rtas_abi::{buffer, status};
 
 use crate::config::{Config, LeaveBuffer, SOURCES_ARE_NATIVE};
-use crate::decode::{self, Callee, Header, Request, StatusPlace};
+use crate::decode::{self, Header, Request, StatusPlace};
 use crate::hypervisor::forward;
 use crate::instance::Instance;
 pub use crate::memory::CellWidth;
@@ -29,9 +29,10 @@ pub enum Exit<'a> {
 /// `cells` are the call's own.
 ///
 /// The four interrupt calls come first and on a short way: an operating system masks and unmasks
-/// with them, and masks every source in a crash. Whatever is not exactly such a call goes the long
-/// way, which reads and judges the buffer anew. The blob has them in functions of their own, so that
-/// the short way saves few registers.
+/// with them, and masks every source in a crash. Then come calls that are one hypercall, from a buffer
+/// as operating systems have it. Whatever is neither goes the long way. Each way reads and judges the
+/// buffer anew. The blob has them in functions of their own, so that the shorter ones save few
+/// registers.
 pub fn call<'a, P: Platform, M: CallerMemory>(
     instance: Instance<'a>,
     platform: &P,
@@ -46,7 +47,15 @@ pub fn call<'a, P: Platform, M: CallerMemory>(
             let status = Sources::new(instance, platform).settle(change, cells);
             Exit::Return(place.finish(memory, status))
         }
-        Short::Other => long_call(instance, platform, memory, width, address, cells),
+        Short::OtherCall if width == CellWidth::Bits32 => {
+            match forwarded_call(instance.config, platform, memory, width, address, cells) {
+                Some(status) => Exit::Return(status),
+                None => long_call(instance, platform, memory, width, address, cells),
+            }
+        }
+        Short::OtherCall | Short::OtherWay => {
+            long_call(instance, platform, memory, width, address, cells)
+        }
     }
 }
 
@@ -57,8 +66,10 @@ pub enum Short<'a> {
     Done(i32),
     /// With a change that is not settled, and where the status goes.
     Unsettled(Change<'a>, StatusPlace),
-    /// Nothing was done: the call is for the long way.
-    Other,
+    /// Nothing was done: it is another call.
+    OtherCall,
+    /// Nothing was done: one of the four calls, or a buffer, that is for the long way.
+    OtherWay,
 }
 
 /// The short way of [`call`], for an interrupt call in a buffer that is in order and not at the end
@@ -73,13 +84,21 @@ pub fn short_call<'a, P: Platform, M: CallerMemory>(
     cells: &mut HypervisorBuffer,
 ) -> Short<'a> {
     match try_short_call(instance, platform, memory, width, address, cells) {
-        None => Short::Other,
-        Some((place, None)) => Short::Done(place.finish(memory, status::SUCCESS)),
-        Some((place, Some(change))) if change.is_settled() => {
+        None => Short::OtherWay,
+        Some(Attempt::OtherCall) => Short::OtherCall,
+        Some(Attempt::Got(place)) => Short::Done(place.finish(memory, status::SUCCESS)),
+        Some(Attempt::Changed(place, change)) if change.is_settled() => {
             Short::Done(place.finish(memory, status::SUCCESS))
         }
-        Some((place, Some(change))) => Short::Unsettled(change, place),
+        Some(Attempt::Changed(place, change)) => Short::Unsettled(change, place),
     }
+}
+
+/// What the short way did, its status aside.
+enum Attempt<'a> {
+    OtherCall,
+    Got(StatusPlace),
+    Changed(StatusPlace, Change<'a>),
 }
 
 #[inline(always)]
@@ -90,7 +109,7 @@ fn try_short_call<'a, P: Platform, M: CallerMemory>(
     width: CellWidth,
     address: u64,
     cells: &mut HypervisorBuffer,
-) -> Option<(StatusPlace, Option<Change<'a>>)> {
+) -> Option<Attempt<'a>> {
     const fn shape(index: usize) -> Shape {
         table::CALLS[index].shape
     }
@@ -102,29 +121,29 @@ fn try_short_call<'a, P: Platform, M: CallerMemory>(
     let first = instance.config.short_token;
     let (request, change) = match token.wrapping_sub(first) {
         SET_XIVE => {
-            let request = header.request(const { shape(index::IBM_SET_XIVE) })?;
+            let request = header.request(&const { shape(index::IBM_SET_XIVE) })?;
             let [number, server, priority] = request.read(memory)?;
             let change = sources.set_priority(number, server, priority, cells)?;
-            (request, Some(change))
+            (request, change)
         }
         GET_XIVE => {
-            let request = header.request(const { shape(index::IBM_GET_XIVE) })?;
+            let request = header.request(&const { shape(index::IBM_GET_XIVE) })?;
             get_xive(sources, memory, &request)?;
-            (request, None)
+            return Some(Attempt::Got(request.status_place()?));
         }
         INT_OFF => {
-            let request = header.request(const { shape(index::IBM_INT_OFF) })?;
+            let request = header.request(&const { shape(index::IBM_INT_OFF) })?;
             let [number] = request.read(memory)?;
-            (request, Some(sources.int_off(number, cells)?))
+            (request, sources.int_off(number, cells)?)
         }
         INT_ON => {
-            let request = header.request(const { shape(index::IBM_INT_ON) })?;
+            let request = header.request(&const { shape(index::IBM_INT_ON) })?;
             let [number] = request.read(memory)?;
-            (request, Some(sources.int_on(number, cells)?))
+            (request, sources.int_on(number, cells)?)
         }
-        _ => return None,
+        _ => return Some(Attempt::OtherCall),
     };
-    Some((request.status_place()?, change))
+    Some(Attempt::Changed(request.status_place()?, change))
 }
 
 /// Distances of the tokens of the four interrupt calls from that of `ibm,set-xive`.
@@ -132,6 +151,30 @@ const SET_XIVE: u64 = 0;
 const GET_XIVE: u64 = (index::IBM_GET_XIVE - index::IBM_SET_XIVE) as u64;
 const INT_OFF: u64 = (index::IBM_INT_OFF - index::IBM_SET_XIVE) as u64;
 const INT_ON: u64 = (index::IBM_INT_ON - index::IBM_SET_XIVE) as u64;
+
+/// The middle way of [`call`], for one hypercall with the caller's cells, from a buffer as the short
+/// way takes it. `None`, with nothing done, for anything else. Made for one width of the cells, so
+/// that nothing asks for it: that of operating systems.
+#[inline(always)]
+pub fn forwarded_call<P: Platform, M: CallerMemory>(
+    config: &Config,
+    platform: &P,
+    memory: &mut M,
+    width: CellWidth,
+    address: u64,
+    cells: &mut HypervisorBuffer,
+) -> Option<i32> {
+    let buffer = Cells::whole(&memory.bounds(), width, address)?;
+    let header = Header::read(memory, buffer);
+    let callee = decode::find_in_order(config, header.token)?;
+    let shape = callee.shape();
+    let request = header.request(shape)?;
+    let forwarded = matches!(
+        handler(config, shape),
+        Handler::Forward | Handler::GetTimeOfDay | Handler::Nvram | Handler::ConfigureConnector
+    );
+    forwarded.then(|| forward(platform, memory, cells, callee.token, shape, &request))
+}
 
 /// The long way of [`call`], for any call, whatever its buffer is like.
 pub fn long_call<'a, P: Platform, M: CallerMemory>(
@@ -148,33 +191,45 @@ pub fn long_call<'a, P: Platform, M: CallerMemory>(
         return Exit::Return(status::PARAMETER_ERROR);
     };
     let header = Header::read(memory, buffer);
-    let found = decode::find(config, header.token)
-        .and_then(|callee| Some((callee, header.request(callee.shape())?)));
-    let Some((callee, request)) = found else {
+    let found = decode::find(config, header.token).and_then(|callee| {
+        let shape = callee.shape();
+        Some((callee.token, shape, header.request(shape)?))
+    });
+    let Some((token, shape, request)) = found else {
         return Exit::Return(header.refuse(memory, status::PARAMETER_ERROR));
     };
-    let sources = Sources::new(instance, platform);
-    let status = match handler(config, callee) {
+    match handler(config, shape) {
         Handler::Forward | Handler::GetTimeOfDay | Handler::Nvram | Handler::ConfigureConnector => {
-            return Exit::Return(forward(platform, memory, cells, callee, &request));
         }
         // LoPAR 7.3.6.1, note 1: it turns off everything, and must be there in a crash (R1-7.2.3-7).
         // QEMU knows no domain 0.
-        Handler::SetPowerLevel => match request.read(memory) {
-            Some([0, 0]) if leaves(&config.power_off) => {
+        Handler::SetPowerLevel => {
+            if leaves(&config.power_off) && request.read(memory) == Some([0, 0]) {
                 return Exit::Leave(power_off(config, [0, 0]));
             }
-            _ => return Exit::Return(forward(platform, memory, cells, callee, &request)),
-        },
+        }
+        handler => return own_call(instance, platform, memory, cells, token, handler, &request),
+    }
+    Exit::Return(forward(platform, memory, cells, token, shape, &request))
+}
+
+/// The part of [`long_call`] that is not one hypercall with the caller's cells.
+#[inline(never)]
+fn own_call<'a, P: Platform, M: CallerMemory>(
+    instance: Instance<'a>,
+    platform: &P,
+    memory: &mut M,
+    cells: &mut HypervisorBuffer,
+    token: u32,
+    handler: Handler,
+    request: &Request,
+) -> Exit<'a> {
+    let config = instance.config;
+    let sources = Sources::new(instance, platform);
+    let change = match handler {
         Handler::ChangeMsi => {
-            return Exit::Return(msi::change_msi(
-                config,
-                sources,
-                memory,
-                cells,
-                callee.token,
-                &request,
-            ));
+            let status = msi::change_msi(config, sources, memory, cells, token, request);
+            return Exit::Return(status);
         }
         Handler::StopSelf => return Exit::Leave(&config.stop_self),
         Handler::SystemReboot => return Exit::Leave(&config.system_reboot),
@@ -182,23 +237,28 @@ pub fn long_call<'a, P: Platform, M: CallerMemory>(
             Some(masks) => return Exit::Leave(power_off(config, masks)),
             None => None,
         },
-        Handler::GetXive => get_xive(sources, memory, &request),
-        Handler::SetXive => request
-            .read(memory)
-            .and_then(|[number, server, priority]| {
-                sources.set_xive(number, server, priority, cells)
-            })
-            .map(|change| sources.settle(change, cells)),
+        Handler::GetXive => {
+            let status = get_xive(sources, memory, request);
+            let status = status.unwrap_or(status::PARAMETER_ERROR);
+            return Exit::Return(request.finish(memory, status));
+        }
+        Handler::SetXive => request.read(memory).and_then(|[number, server, priority]| {
+            sources.set_xive(number, server, priority, cells)
+        }),
         Handler::IntOff => request
             .read(memory)
-            .and_then(|[number]| sources.int_off(number, cells))
-            .map(|change| sources.settle(change, cells)),
+            .and_then(|[number]| sources.int_off(number, cells)),
         Handler::IntOn => request
             .read(memory)
-            .and_then(|[number]| sources.int_on(number, cells))
-            .map(|change| sources.settle(change, cells)),
+            .and_then(|[number]| sources.int_on(number, cells)),
+        // One hypercall each: not for here.
+        Handler::Forward
+        | Handler::GetTimeOfDay
+        | Handler::Nvram
+        | Handler::SetPowerLevel
+        | Handler::ConfigureConnector => None,
     };
-    Exit::Return(request.finish(memory, status.unwrap_or(status::PARAMETER_ERROR)))
+    Exit::Return(request.finish(memory, sources.finish(change, cells)))
 }
 
 /// `ibm,get-xive`: the status, server and priority being stored.
@@ -217,8 +277,8 @@ fn get_xive<P: Platform, M: CallerMemory>(
 
 /// What does the work of a call on this machine: the interrupt calls are the hypervisor's where it
 /// does not deliver interrupts by XICS.
-fn handler(config: &Config, callee: Callee) -> Handler {
-    match callee.shape().handler {
+fn handler(config: &Config, shape: &Shape) -> Handler {
+    match shape.handler {
         Handler::GetXive
         | Handler::SetXive
         | Handler::IntOff

@@ -2,10 +2,10 @@
 
 use rtas_abi::{buffer, status};
 
-use crate::decode::{Callee, Request};
+use crate::decode::Request;
 use crate::memory::{Bounds, CallerMemory};
 use crate::platform::{HypervisorBuffer, Platform};
-use crate::table::{Area, EVENT_LOG_BYTES, Handler, Length, MAX_AREAS};
+use crate::table::{Area, EVENT_LOG_BYTES, Handler, Length, MAX_AREAS, Shape};
 
 /// Makes the call `token` with `inputs`, and returns its status word. `outputs` are what the output
 /// cells hold before, the status word's own left out: the hypervisor writes no output but the
@@ -18,13 +18,25 @@ pub fn call<P: Platform, const INPUTS: usize, const OUTPUTS: usize>(
     inputs: [u32; INPUTS],
     outputs: [u32; OUTPUTS],
 ) -> i32 {
+    prepare(cells, token, inputs, outputs);
+    make(platform, cells, INPUTS)
+}
+
+/// What [`call`] does before the hypercall, which [`make`] is.
+#[inline(always)]
+pub fn prepare<const INPUTS: usize, const OUTPUTS: usize>(
+    cells: &mut HypervisorBuffer,
+    token: u32,
+    inputs: [u32; INPUTS],
+    outputs: [u32; OUTPUTS],
+) {
     for (index, value) in inputs.into_iter().enumerate() {
         cells.set(buffer::ARGUMENTS + index, value);
     }
     for (index, value) in outputs.into_iter().enumerate() {
         cells.set(buffer::ARGUMENTS + INPUTS + index, value);
     }
-    make(platform, cells, token, INPUTS, OUTPUTS)
+    head(cells, token, INPUTS, OUTPUTS);
 }
 
 /// Output `index` of a call that was made with `inputs` inputs, the status being 0.
@@ -41,22 +53,18 @@ pub fn output(cells: &HypervisorBuffer, inputs: usize, index: usize) -> u32 {
 ///
 /// What the hypervisor would get wrong is refused or put right here: an address of memory that the
 /// caller may not have would let it write over the RTAS area.
+#[inline(always)]
 pub fn forward<P: Platform, M: CallerMemory>(
     platform: &P,
     memory: &mut M,
     cells: &mut HypervisorBuffer,
-    callee: Callee,
+    token: u32,
+    shape: &Shape,
     request: &Request,
 ) -> i32 {
-    let Callee { token, .. } = callee;
-    let shape = callee.shape();
-    for index in 0..request.inputs() {
-        match request.input(memory, index) {
-            Some(value) => cells.set(buffer::ARGUMENTS.wrapping_add(index), value),
-            None => return request.finish(memory, status::PARAMETER_ERROR),
-        }
-    }
-    if !areas_allowed(&memory.bounds(), shape.areas, cells) {
+    if request.load_inputs(memory, cells).is_none()
+        || !areas_allowed(&memory.bounds(), &shape.areas, cells)
+    {
         return request.finish(memory, status::PARAMETER_ERROR);
     }
     let input = |index: usize| cells.get(buffer::ARGUMENTS + index);
@@ -74,26 +82,34 @@ pub fn forward<P: Platform, M: CallerMemory>(
         }
         _ => (),
     }
-    let status = deliver(platform, memory, cells, token, request);
+    request.load_outputs(memory, cells);
+    head(cells, token, request.inputs(), request.outputs());
+    let status = make(platform, cells, request.inputs());
     if shape.handler == Handler::GetTimeOfDay && status == status::SUCCESS {
         let time = core::array::from_fn(|index| output(cells, 0, index + 1));
-        request.store(memory, 7, nanoseconds(time));
+        cells.set(buffer::ARGUMENTS + 7, nanoseconds(time));
     }
+    request.store_outputs(memory, cells);
     status
 }
 
 /// Whether the caller may have the memory that the inputs in `cells` say.
-fn areas_allowed(bounds: &Bounds, areas: [Area; MAX_AREAS], cells: &HypervisorBuffer) -> bool {
+#[inline(always)]
+fn areas_allowed(bounds: &Bounds, areas: &[Area; MAX_AREAS], cells: &HypervisorBuffer) -> bool {
     let input = |index: u8| cells.get(buffer::ARGUMENTS + usize::from(index));
-    areas.into_iter().all(|area| {
-        let length = match area.length {
-            Length::Nothing => 0,
-            Length::Bytes(bytes) => bytes.into(),
-            Length::Input(index) => input(index),
-            Length::EventLog(index) => input(index).max(EVENT_LOG_BYTES),
-        };
-        length == 0 || bounds.allow(input(area.input).into(), length.into())
-    })
+    // Most calls have none, and none has a second without a first.
+    areas
+        .iter()
+        .take_while(|area| area.length != Length::Nothing)
+        .all(|area| {
+            let length = match area.length {
+                Length::Nothing => 0,
+                Length::Bytes(bytes) => bytes.into(),
+                Length::Input(index) => input(index),
+                Length::EventLog(index) => input(index).max(EVENT_LOG_BYTES),
+            };
+            length == 0 || bounds.allow(input(area.input).into(), length.into())
+        })
 }
 
 /// The nanoseconds of a time of day as QEMU gives it: year, month, day, hour, minute, second, and
@@ -135,40 +151,32 @@ pub fn deliver<P: Platform, M: CallerMemory>(
     token: u32,
     request: &Request,
 ) -> i32 {
-    let first_output = buffer::ARGUMENTS.wrapping_add(request.inputs());
-    for index in 0..request.outputs() {
-        cells.set(
-            first_output.wrapping_add(index),
-            request.output(memory, index),
-        );
-    }
-    let status = make(platform, cells, token, request.inputs(), request.outputs());
-    for index in 0..request.outputs() {
-        request.store(memory, index, cells.get(first_output.wrapping_add(index)));
-    }
+    request.load_outputs(memory, cells);
+    head(cells, token, request.inputs(), request.outputs());
+    let status = make(platform, cells, request.inputs());
+    request.store_outputs(memory, cells);
     status
 }
 
-/// Makes a call whose inputs and outputs are in `cells`.
+/// Stores token and counts of a call whose inputs and outputs are in `cells`.
 ///
 /// The status word starts as a hardware error, so a hypercall that does nothing is one.
 #[inline(always)]
-fn make<P: Platform>(
-    platform: &P,
-    cells: &mut HypervisorBuffer,
-    token: u32,
-    inputs: usize,
-    outputs: usize,
-) -> i32 {
+fn head(cells: &mut HypervisorBuffer, token: u32, inputs: usize, outputs: usize) {
     cells.set(buffer::TOKEN, token);
     cells.set(buffer::INPUTS, inputs as u32);
     cells.set(buffer::OUTPUTS, outputs as u32);
     let status_cell = buffer::ARGUMENTS.wrapping_add(inputs);
     cells.set(status_cell, status::HARDWARE_ERROR as u32);
+}
+
+/// Makes the call that is in `cells`, and returns its status word.
+#[inline(always)]
+pub fn make<P: Platform>(platform: &P, cells: &mut HypervisorBuffer, inputs: usize) -> i32 {
     // The status of the hypercall says no more than the status word does: QEMU stores -3 there for
     // a token that it does not know, and returns H_PARAMETER (`hw/ppc/spapr_rtas.c`).
     let _ = platform.h_rtas(cells);
-    cells.get(status_cell) as i32
+    cells.get(buffer::ARGUMENTS.wrapping_add(inputs)) as i32
 }
 
 #[cfg(all(test, not(loom)))]

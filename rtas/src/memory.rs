@@ -166,9 +166,13 @@ impl Cells {
         // large as address 0 is, which wraps.
         const SHIFT: u32 = buffer::ALIGNMENT.trailing_zeros();
         let in_memory = address.rotate_right(SHIFT).wrapping_sub(1) < bounds.whole_buffers;
-        // No sum wraps, by the first comparison.
-        let outside = address.wrapping_add(Self::BYTES) <= bounds.private.start
-            || address >= bounds.private.end;
+        // The addresses from which a buffer reaches into the private area begin `BYTES` - 1 before
+        // it. No sum wraps: the area lies below 4 GiB.
+        let private = bounds.private.end.wrapping_sub(bounds.private.start);
+        let outside = address
+            .wrapping_sub(bounds.private.start)
+            .wrapping_add(Self::BYTES - 1)
+            >= private.wrapping_add(Self::BYTES - 1);
         (in_memory && outside).then_some(Self {
             address,
             width,
@@ -245,6 +249,69 @@ impl Cells {
         values
     }
 
+    /// Loads the cells from `first` on into `values`, big-endian. `None`, with some of them loaded,
+    /// where there are fewer, or where `narrow` makes nothing of one.
+    #[inline(always)]
+    pub fn load_all<M: CallerMemory>(
+        self,
+        memory: &M,
+        first: u64,
+        values: &mut [u32],
+        narrow: impl Fn(u64) -> Option<u32>,
+    ) -> Option<()> {
+        let bytes = self.width.bytes();
+        let start = self.run(first, values.len())?;
+        // A loop for each width, so that there is no question of it in either.
+        match self.width {
+            CellWidth::Bits32 => {
+                for (index, value) in values.iter_mut().enumerate() {
+                    let place = Place(start.wrapping_add(index as u64 * bytes));
+                    *value = memory.load32(place).to_be();
+                }
+            }
+            CellWidth::Bits64 => {
+                for (index, value) in values.iter_mut().enumerate() {
+                    let place = Place(start.wrapping_add(index as u64 * bytes));
+                    *value = narrow(memory.load64(place))?.to_be();
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Stores `values`, big-endian, into the cells from `first` on, as [`Self::store`] does, the
+    /// first of them last; nothing where there are fewer cells.
+    #[inline(always)]
+    pub fn store_all<M: CallerMemory>(self, memory: &mut M, first: u64, values: &[u32]) {
+        let bytes = self.width.bytes();
+        let Some(start) = self.run(first, values.len()) else {
+            return;
+        };
+        let values = values.iter().enumerate().rev();
+        match self.width {
+            CellWidth::Bits32 => {
+                for (index, value) in values {
+                    let place = Place(start.wrapping_add(index as u64 * bytes));
+                    memory.store32(place, u32::from_be(*value));
+                }
+            }
+            CellWidth::Bits64 => {
+                for (index, value) in values {
+                    let place = Place(start.wrapping_add(index as u64 * bytes));
+                    let value = u32::from_be(*value) as i32;
+                    memory.store64(place, i64::from(value) as u64);
+                }
+            }
+        }
+    }
+
+    /// Address of cell `first`, if as many as `count` cells from there on are cells.
+    #[inline(always)]
+    fn run(self, first: u64, count: usize) -> Option<u64> {
+        let room = self.count.checked_sub(first)?;
+        (count as u64 <= room).then(|| self.address.wrapping_add(first * self.width.bytes()))
+    }
+
     /// Stores a value into cell `index`, sign extended to its width (R1-7.2.7-2 and -3); nothing
     /// where there is no such cell.
     #[inline(always)]
@@ -267,6 +334,26 @@ mod tests {
         whole_buffers: Bounds::whole_buffers(0x2000_0000),
         private: 0x1000_0000..0x1001_0000,
     };
+
+    #[test]
+    fn a_whole_buffer_is_one_that_may_be_touched_from_end_to_end() {
+        let edges = [
+            0,
+            BOUNDS.private.start,
+            BOUNDS.private.end,
+            BOUNDS.memory_end,
+        ];
+        for edge in edges {
+            for address in edge.saturating_sub(400)..edge + 400 {
+                let good = address != 0
+                    && address.is_multiple_of(buffer::ALIGNMENT)
+                    && BOUNDS.allow(address, Cells::BYTES);
+                let cells = Cells::whole(&BOUNDS, CellWidth::Bits32, address);
+                assert_eq!(cells.is_some(), good, "{address:#x}");
+            }
+        }
+        assert!(Cells::whole(&BOUNDS, CellWidth::Bits64, u64::MAX - 7).is_none());
+    }
 
     #[test]
     fn an_access_stays_inside_memory_and_outside_the_private_area() {

@@ -29,6 +29,7 @@ struct Block {
 }
 
 /// Does the call; returns its status word. The caller's outputs are exactly the hypervisor's.
+#[inline(never)]
 pub fn change_msi<P: Platform, M: CallerMemory>(
     config: &Config,
     sources: Sources<'_, P>,

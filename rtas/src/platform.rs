@@ -8,13 +8,19 @@
 #[derive(Debug)]
 pub struct HypervisorBuffer {
     /// The cells, in the byte order of the wire. Token, inputs, outputs, then the values.
-    pub cells: [u32; 32],
+    pub cells: [u32; 24],
+    /// What the call rarely wants to know after the hypercall, and so keeps no register for. The
+    /// hypervisor does not touch it.
+    pub kept: u64,
 }
 
 impl HypervisorBuffer {
     /// A buffer of zeros.
     pub const fn new() -> Self {
-        Self { cells: [0; 32] }
+        Self {
+            cells: [0; 24],
+            kept: 0,
+        }
     }
 
     /// The value of cell `index`, zero past the end.

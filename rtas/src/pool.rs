@@ -36,14 +36,21 @@ pub type Owned = AtomicU64;
 /// volatile registers only (checked on the disassembly by the build).
 #[inline(always)]
 pub fn take<'a>(contexts: impl IntoIterator<Item = &'a Owned>) -> Option<&'a Owned> {
-    contexts.into_iter().find(|owned| {
+    let mut contexts = contexts.into_iter();
+    // Not `find`: the first context is nearly always free, so it comes before the loop.
+    let mut owned = contexts.next()?;
+    loop {
         // It acquires what the last owner did, with the release in `give`; where it fails, what
         // whoever has the context did before, with the release in the swap: the words are seen in
         // an order.
-        owned
+        if owned
             .compare_exchange(FREE, OWNED, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
-    })
+        {
+            return Some(owned);
+        }
+        owned = contexts.next()?;
+    }
 }
 
 /// Gives a context back. The caller owns it and touches it no more.

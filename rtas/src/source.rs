@@ -36,9 +36,7 @@ use word::{Effective, Word};
 pub struct Change<'a> {
     /// The source's word.
     pub word: &'a AtomicU64,
-    /// The word before the commit.
-    pub old: Word,
-    /// What was committed.
+    /// What was committed. [`HypervisorBuffer::kept`] is the word before.
     pub own: Word,
     /// The word after the hypervisor was told.
     pub now: Word,
@@ -49,14 +47,9 @@ pub struct Change<'a> {
 impl<'a> Change<'a> {
     /// The change of which these are the words, and in `buffer` is still what the hypervisor was
     /// told and answered.
-    pub fn again(
-        buffer: &HypervisorBuffer,
-        word: &'a AtomicU64,
-        [old, own, now]: [Word; 3],
-    ) -> Self {
+    pub fn again(buffer: &HypervisorBuffer, word: &'a AtomicU64, [own, now]: [Word; 2]) -> Self {
         Self {
             word,
-            old,
             own,
             now,
             answer: hypervisor::output(buffer, 3, 0) as i32,
@@ -260,26 +253,8 @@ impl<'a, P: Platform> Sources<'a, P> {
         }
     }
 
-    /// The hypervisor's `ibm,set-xive`.
-    #[inline(always)]
-    fn write(self, number: u32, effective: Effective, buffer: &mut HypervisorBuffer) -> i32 {
-        let token = self.config.tokens.get(index::IBM_SET_XIVE);
-        let inputs = [
-            number,
-            u32::from(effective.server),
-            u32::from(effective.priority),
-        ];
-        hypervisor::call(
-            self.platform,
-            buffer,
-            token.copied().unwrap_or(0),
-            inputs,
-            [0],
-        )
-    }
-
-    /// Makes the hypervisor's source what `word` says: the status of that, and what the word is
-    /// afterwards.
+    /// Makes the hypervisor's source what `word` says, by `ibm,set-xive`: the status of that, and
+    /// what the word is afterwards.
     #[inline(always)]
     fn make_true(
         self,
@@ -287,9 +262,13 @@ impl<'a, P: Platform> Sources<'a, P> {
         word: Word,
         buffer: &mut HypervisorBuffer,
     ) -> (i32, Word) {
-        let effective = word.effective(self.boot_server());
+        let token = self.config.tokens.get(index::IBM_SET_XIVE);
+        let Effective { server, priority } = word.effective(self.boot_server());
+        let inputs = [source.number, server.into(), priority.into()];
+        // All of it before the barrier, so that nothing but the hypercall is between the two.
+        hypervisor::prepare(buffer, token.copied().unwrap_or(0), inputs, [0]);
         self.platform.full_barrier();
-        let written = self.write(source.number, effective, buffer);
+        let written = hypervisor::make(self.platform, buffer, inputs.len());
         self.platform.full_barrier();
         (written, source.load())
     }
@@ -304,10 +283,10 @@ impl<'a, P: Platform> Sources<'a, P> {
         transition: impl Fn(Word) -> Word,
     ) -> Change<'a> {
         let (old, own) = source.commit(old, transition);
+        buffer.kept = old.bits();
         let (answer, now) = self.make_true(source, own, buffer);
         Change {
             word: source.word,
-            old,
             own,
             now,
             answer,
@@ -326,7 +305,8 @@ impl<'a, P: Platform> Sources<'a, P> {
     /// refuses what the change asks for, it is taken back, unless another call has built on it
     /// meanwhile, and with it the refusal is that call's. `buffer` is as the change left it.
     pub fn settle(self, change: Change<'_>, buffer: &mut HypervisorBuffer) -> i32 {
-        let Change { old, own, .. } = change;
+        let own = change.own;
+        let old = Word::from_bits(buffer.kept);
         let source = Source {
             number: buffer.get(buffer::ARGUMENTS),
             word: change.word,

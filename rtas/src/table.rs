@@ -448,8 +448,9 @@ static SHAPES: [Shape; COUNT] = {
 };
 
 /// Cells and handler of call `index`.
-pub fn shape(index: usize) -> Option<Shape> {
-    SHAPES.get(index).copied()
+#[inline(always)]
+pub fn shape(index: usize) -> Option<&'static Shape> {
+    SHAPES.get(index)
 }
 
 /// The calls, in the order of the table: `Config::tokens` goes by it.

@@ -166,6 +166,18 @@ oxrtas_leave:
     sc      1
     b       .
     .size oxrtas_leave, . - oxrtas_leave
+
+    # Where the configuration is, for who did not keep a register for it.
+    .globl oxrtas_config
+    .type oxrtas_config, @function
+oxrtas_config:
+    mflr    4
+    bcl     20, 31, 22f
+22: mflr    3
+    mtlr    4
+    addi    3, 3, (__config - 22b)@l
+    blr
+    .size oxrtas_config, . - oxrtas_config
     "#,
     first_frame = const FIRST_FRAME,
     hardware_error = const HARDWARE_ERROR,
@@ -182,6 +194,9 @@ unsafe extern "C" {
     /// # Safety
     /// The call owns the context, and touches nothing any more.
     fn oxrtas_leave(own: *mut HypervisorBuffer, buffer: *const LeaveBuffer) -> !;
+
+    /// The configuration of this instance.
+    fn oxrtas_config() -> *const Config;
 }
 
 /// `bytes` is 4 or 8.
@@ -273,33 +288,38 @@ fn short_call(
     match dispatch::short_call(instance, &Processor, memory, width, address, buffer) {
         Short::Done(status) => i64::from(status),
         Short::Unsettled(change, StatusPlace { place, width }) => {
-            let Change {
-                word,
-                old,
-                own,
-                now,
-                ..
-            } = change;
-            settle(config, buffer, word, old, own, now, place, width)
+            let Change { word, own, now, .. } = change;
+            settle(buffer, word, own, now, place, width)
         }
-        Short::Other => long_call(config, buffer, address, width.bytes()),
+        Short::OtherCall if width == CellWidth::Bits32 => forwarded_call(config, buffer, address),
+        Short::OtherCall | Short::OtherWay => long_call(config, buffer, address, width.bytes()),
+    }
+}
+
+#[inline(never)]
+fn forwarded_call(config: &Config, buffer: &mut HypervisorBuffer, address: u64) -> i64 {
+    let memory = &mut Memory { config };
+    let width = CellWidth::Bits32;
+    match dispatch::forwarded_call(config, &Processor, memory, width, address, buffer) {
+        Some(status) => i64::from(status),
+        None => long_call(config, buffer, address, width.bytes()),
     }
 }
 
 #[cold]
 #[inline(never)]
-#[allow(clippy::too_many_arguments)] // One for each register.
 fn settle(
-    config: &Config,
     buffer: &mut HypervisorBuffer,
     word: &AtomicU64,
-    old: Word,
     own: Word,
     now: Word,
     place: Place,
     width: CellWidth,
 ) -> i64 {
-    let change = Change::again(buffer, word, [old, own, now]);
+    // SAFETY: it follows the image (linker/blob.ld), where the firmware wrote it before the area
+    // became RTAS; it stays for as long as the area does.
+    let config = unsafe { &*oxrtas_config() };
+    let change = Change::again(buffer, word, [own, now]);
     let status = Sources::new(instance(config), &Processor).settle(change, buffer);
     StatusPlace { place, width }
         .finish(&mut Memory { config }, status)

@@ -246,7 +246,11 @@ fn a_cell_of_64_bits_is_sign_extended_or_zero_extended_or_refused() {
         let token = u64::from(token("ibm,os-term"));
         memory.put64(BUFFER, token, &[cell], &[0x1234_5678_9abc_def0]);
         let request = read(&mut memory, CellWidth::Bits64, BUFFER).expect("its counts are right");
-        assert_eq!(request.input(&memory, 0), value, "{cell:#x}");
+        let inputs = request.read(&memory);
+        assert_eq!(inputs, value.map(|value: u32| [value]), "{cell:#x}");
+        let mut buffer = HypervisorBuffer::new();
+        let loaded = request.load_inputs(&memory, &mut buffer);
+        assert_eq!(loaded.map(|()| buffer.get(3)), value, "{cell:#x}");
         assert_eq!(request.read(&memory), value.map(|value| [value]));
     }
 }

@@ -113,6 +113,10 @@ fn a_forwarded_call_is_one_hypercall_with_exact_cells_in_both_widths() {
             // Nothing but the outputs was written.
             let written: u64 = memory.stores.iter().map(|(_, bytes)| bytes).sum();
             assert_eq!(written, 4 * outputs as u64, "{name}");
+            if outputs > 0 {
+                let status = BUFFER + 4 * (3 + inputs as u64);
+                assert_eq!(memory.stores.last(), Some(&(status, 4)), "{name}: last");
+            }
         }
     }
 }

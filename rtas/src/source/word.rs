@@ -1,9 +1,12 @@
 //! What the blob knows of one interrupt source, in 64 bits, and how calls change it.
 //!
 //! ```text
-//! bits, counted from the lowest     63 ... 48   47 ... 40   39       38 ... 0
-//!                                   server      priority    masked   generation
+//! bits, counted from the lowest     63 ... 25    24       23 ... 16   15 ... 0
+//!                                   generation   masked   priority    server
 //! ```
+//!
+//! Mask and priority lie so that one comparison says whether a source presents interrupts, and the
+//! generation so that what is carried out of it is gone.
 //!
 //! Every transition is a pure function from a word to the next one and counts the generation up,
 //! so that a word is never stored twice: 39 bits last for more than a day of nothing but commits to
@@ -12,10 +15,11 @@
 
 use rtas_abi::interrupt::LEAST_FAVORED_PRIORITY;
 
-const SERVER_SHIFT: u32 = 48;
-const PRIORITY_SHIFT: u32 = 40;
-const MASKED: u64 = 1 << 39;
-const GENERATION: u64 = MASKED - 1;
+const PRIORITY_SHIFT: u32 = 16;
+const MASKED: u64 = 1 << 24;
+const GENERATION_SHIFT: u32 = 25;
+/// What is no generation.
+const STATE: u64 = (1 << GENERATION_SHIFT) - 1;
 
 /// Server, priority last set, and mask of one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +45,7 @@ impl Word {
     /// A source that no call has touched since boot: masked, its priority the least favoured one
     /// (LoPAR R1-7.3.10.1-4, R1-7.3.10.4-5), its server that of the boot processor.
     pub const fn at_reset(boot_server: u16) -> Self {
-        Self::new(boot_server, LEAST_FAVORED_PRIORITY, MASKED, 0)
+        Self::new(boot_server, LEAST_FAVORED_PRIORITY, MASKED)
     }
 
     /// The word whose bits are `bits`.
@@ -56,7 +60,7 @@ impl Word {
 
     /// The server last set.
     pub const fn server(self) -> u16 {
-        (self.0 >> SERVER_SHIFT) as u16
+        self.0 as u16
     }
 
     /// The priority last set, whether the source is masked or not.
@@ -71,13 +75,15 @@ impl Word {
 
     /// How often the word has changed.
     pub const fn generation(self) -> u64 {
-        self.0 & GENERATION
+        self.0 >> GENERATION_SHIFT
     }
 
     /// What the hypervisor is to be told. A masked source goes to the boot processor's server, which
     /// is always there: QEMU refuses servers that are unplugged, and masking must not fail.
+    #[inline(always)]
     pub const fn effective(self, boot_server: u16) -> Effective {
-        if self.is_masked() || self.priority() == LEAST_FAVORED_PRIORITY {
+        // Masked, or at the least favoured priority.
+        if self.0 & STATE >= (LEAST_FAVORED_PRIORITY as u64) << PRIORITY_SHIFT {
             Effective {
                 server: boot_server,
                 priority: LEAST_FAVORED_PRIORITY,
@@ -93,45 +99,42 @@ impl Word {
     /// `ibm,set-xive`: server and priority, the mask as it is (LoPAR R1-7.3.10.2-4).
     #[must_use]
     pub const fn set_xive(self, server: u16, priority: u8) -> Self {
-        self.next(server, priority, self.0 & MASKED)
+        self.next(STATE & !MASKED, Self::new(server, priority, 0).0)
     }
 
     /// `ibm,int-off`: masked; the priority is kept for `ibm,int-on` and `ibm,get-xive`
     /// (LoPAR R1-7.3.10.3-5).
     #[must_use]
     pub const fn int_off(self) -> Self {
-        self.next(self.server(), self.priority(), MASKED)
+        self.next(0, MASKED)
     }
 
     /// `ibm,int-on`: not masked, at the priority kept (LoPAR R1-7.3.10.4-5).
     #[must_use]
     pub const fn int_on(self) -> Self {
-        self.next(self.server(), self.priority(), 0)
+        self.next(MASKED, 0)
     }
 
     /// The source was given to somebody else: as at reset.
     #[must_use]
     pub const fn reset(self, boot_server: u16) -> Self {
-        self.next(boot_server, LEAST_FAVORED_PRIORITY, MASKED)
+        self.next(STATE, Self::at_reset(boot_server).0)
     }
 
     /// What `old` says, as the successor of this word.
     #[must_use]
     pub const fn take_back(self, old: Self) -> Self {
-        self.next(old.server(), old.priority(), old.0 & MASKED)
+        self.next(STATE, old.0 & STATE)
     }
 
-    const fn next(self, server: u16, priority: u8, masked: u64) -> Self {
-        Self::new(server, priority, masked, self.generation().wrapping_add(1))
+    /// The next generation, with `state` in place of the bits `replaced`.
+    const fn next(self, replaced: u64, state: u64) -> Self {
+        Self(self.0.wrapping_add(1 << GENERATION_SHIFT) & !replaced | state)
     }
 
-    const fn new(server: u16, priority: u8, masked: u64, generation: u64) -> Self {
-        Self(
-            (server as u64) << SERVER_SHIFT
-                | (priority as u64) << PRIORITY_SHIFT
-                | masked
-                | generation & GENERATION,
-        )
+    /// Generation 0.
+    const fn new(server: u16, priority: u8, masked: u64) -> Self {
+        Self(masked | (priority as u64) << PRIORITY_SHIFT | server as u64)
     }
 }
 
@@ -145,13 +148,13 @@ mod tests {
         let word = Word::at_reset(3);
         assert_eq!((word.server(), word.priority()), (3, 0xff));
         assert!(word.is_masked());
-        assert_eq!(word.bits(), 0x0003_ff80_0000_0000);
+        assert_eq!(word.bits(), 0x01ff_0003);
         assert!(word.int_on().effective(3).is_masked(), "R1-7.3.10.4-5");
     }
 
     #[test]
     fn the_generation_wraps_without_touching_the_rest() {
-        let last = Word::from_bits(Word::at_reset(1).int_on().bits() | GENERATION);
+        let last = Word::from_bits(Word::at_reset(1).int_on().bits() | !STATE);
         let first = last.set_xive(0xffff, 0);
         assert_eq!(first.generation(), 0);
         assert_eq!((first.server(), first.priority()), (0xffff, 0));
@@ -169,7 +172,7 @@ mod tests {
                 word.reset(server),
                 word.take_back(Word::from_bits(!bits)),
             ] {
-                prop_assert_eq!(next.generation(), (word.generation() + 1) & GENERATION);
+                prop_assert_eq!(next.generation(), (word.generation() + 1) % (1 << 39));
             }
         }
 

@@ -9,7 +9,7 @@ fn names_are_unique_and_found_at_their_place() {
     assert_eq!(names.len(), COUNT);
     for (place, call) in calls().enumerate() {
         assert_eq!(index_of(call.name), Some(place));
-        assert_eq!(shape(place), Some(call.shape));
+        assert_eq!(shape(place), Some(&call.shape));
     }
     assert_eq!(index_of("ibm,int-of"), None);
     assert_eq!(index_of(""), None);
