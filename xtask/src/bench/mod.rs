@@ -52,7 +52,7 @@ pub fn run(arguments: &BenchArgs) -> Result<ExitCode> {
     if let Some(path) = &arguments.save {
         record.save(path)?;
     }
-    let goals = goals::all(&record);
+    let goals = goals::of(&groups, &record);
     let changes = before
         .as_ref()
         .map(|before| table::changes(before, &record));
