@@ -82,16 +82,8 @@ fn controls_of(case: &Case) -> Vec<Case> {
 #[cfg(test)]
 mod tests {
     use super::super::scenario::{Hold, Outcome, Place, Work};
+    use super::super::subject::sample as subject;
     use super::*;
-
-    fn subject(firmware: &str, kernel: &str) -> Subject {
-        Subject {
-            firmware: firmware.to_owned(),
-            kernel: kernel.to_owned(),
-            qemu: "7.2".to_owned(),
-            cpu: "power9".to_owned(),
-        }
-    }
 
     fn names(cases: &[Case]) -> Vec<String> {
         let name = |case: &Case| format!("{} {}", case.scenario.name, case.subject.firmware);

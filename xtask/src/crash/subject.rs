@@ -129,19 +129,22 @@ impl Subject {
     }
 }
 
+/// One on the usual machine.
+#[cfg(test)]
+pub fn sample(firmware: &str, kernel: &str) -> Subject {
+    Subject {
+        firmware: firmware.to_owned(),
+        kernel: kernel.to_owned(),
+        qemu: "7.2".to_owned(),
+        cpu: "power9".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::catalogue;
+    use super::sample as subject;
     use super::*;
-
-    fn subject(firmware: &str, kernel: &str) -> Subject {
-        Subject {
-            firmware: firmware.to_owned(),
-            kernel: kernel.to_owned(),
-            qemu: "7.2".to_owned(),
-            cpu: "power9".to_owned(),
-        }
-    }
 
     fn frozen() -> &'static Scenario {
         let mut all = catalogue::ALL.iter();
