@@ -27,6 +27,10 @@ pub struct Additions<'a> {
     /// Names and tokens of calls that the blob implements and this QEMU does not offer. Where it
     /// does, its own token stays: there are callers that bypass the blob.
     pub calls: &'a [(&'a str, u32)],
+    /// The phandle of the node behind `display-character`: `rtas-display-device` (LoPAR Table 7.4).
+    pub display: Option<u32>,
+    /// Size of all that `ibm,get-vpd` tells, in bytes: `ibm,vpd-size` (R1-7.3.20-15).
+    pub vpd_size: u32,
     /// From [`capability_properties`].
     pub capabilities: &'a [CapabilityProperty],
 }
@@ -117,6 +121,10 @@ pub fn apply(tree: &mut Tree, additions: &Additions<'_>) -> Result<(), RtasNodeE
         .collect();
     tree.set_u32(id, "rtas-size", size, Origin::Firmware)?;
     tree.set_u32(id, "rtas-version", RTAS_VERSION, Origin::Firmware)?;
+    if let Some(display) = additions.display {
+        tree.set_u32(id, "rtas-display-device", display, Origin::Firmware)?;
+    }
+    tree.set_u32(id, "ibm,vpd-size", additions.vpd_size, Origin::Firmware)?;
     for &&(name, token) in &missing {
         tree.set_u32(id, name, token, Origin::Firmware)?;
     }

@@ -3,6 +3,7 @@
 use fdt_gen::{Tree, facts};
 use rtas::config::{SOURCES_ARE_NATIVE, Values};
 use rtas::layout::Layout;
+use rtas::tokens::with_own;
 use rtas_abi::name;
 
 use crate::board::Board;
@@ -210,6 +211,7 @@ impl<B: Board> Boot<B> {
         let sources = facts.sources.len() as u32;
         let image = self.board.blob().len() as u64;
         let layout = Layout::new(facts.reserved_bytes, image, facts.processors, sources)
+            .and_then(|layout| layout.with_vpd(machine.vpd.len() as u32))
             .map_err(|_| Failure::RtasTooLarge)?;
         let leave = [name::STOP_SELF, name::SYSTEM_REBOOT, name::POWER_OFF].map(|call| {
             let index = rtas::table::index_of(call);
@@ -233,10 +235,11 @@ impl<B: Board> Boot<B> {
                 server_count: facts.server_count,
                 first_source: facts.sources.start,
                 source_count: sources,
-                tokens: facts.tokens.known,
+                tokens: with_own(facts.tokens.known),
                 unknown_tokens: facts.tokens.unknown,
                 leave_tokens: leave,
             },
+            vpd: machine.vpd.clone(),
             instance: None,
         })
     }

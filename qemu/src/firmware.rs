@@ -5,11 +5,12 @@ use core::fmt;
 
 use fdt_gen::rtas_node::{self, Additions};
 use fdt_gen::{Origin, Tree, facts};
-use rtas::table;
+use rtas::{table, tokens, vpd};
 use rtas_abi::name;
 
 use crate::board::Board;
 use crate::client::Client;
+use crate::client::handles::{self, Kind};
 use crate::console::Console;
 use crate::hypervisor_rtas;
 use crate::machine::Machine;
@@ -148,12 +149,35 @@ impl<B: Board> Firmware<B> {
         let processors = self.machine.facts.processors;
         let capabilities = rtas_node::capability_properties(table::calls(), &promised, processors)
             .map_err(Failure::Promise)?;
+        let own: Vec<_> = tokens::own_calls().collect();
+        let display = self.display_device();
         let additions = Additions {
             layout: self.rtas.layout(),
-            calls: &[],
+            calls: &own,
+            display,
+            vpd_size: vpd::size(&self.rtas.vpd),
             capabilities: &capabilities,
         };
         rtas_node::apply(&mut self.tree, &additions).map_err(Failure::RtasNode)
+    }
+
+    /// The phandle of the terminal that `display-character` writes to: the one with the least address
+    /// (`hw/char/spapr_vty.c:spapr_vty_get_default`). The node gets the property, for clients that
+    /// have the flat tree alone.
+    fn display_device(&mut self) -> Option<u32> {
+        let terminals =
+            self.tree
+                .nodes()
+                .filter_map(|node| match handles::kind_of(&self.tree, node)? {
+                    Kind::Console(unit) => Some((unit, node)),
+                    _ => None,
+                });
+        let (_, node) = terminals.min_by_key(|(unit, _)| *unit)?;
+        let handle = handles::of_node(&self.tree, node);
+        self.tree
+            .set_u32(node, "phandle", handle, Origin::Firmware)
+            .ok()?;
+        Some(handle)
     }
 
     /// Makes an instance of RTAS at `base`, as `instantiate-rtas` asks: an area that the client

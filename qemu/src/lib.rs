@@ -21,6 +21,7 @@ pub mod messages;
 pub mod nvram;
 mod place;
 pub mod rtas_area;
+mod vpd;
 
 pub use board::Board;
 pub use firmware::{ClientReturn, Firmware, HandOver, Stopped, stop};

@@ -7,6 +7,8 @@ use core::ops::Range;
 use fdt_gen::facts::{FactError, Facts, Presentation};
 use fdt_gen::{NodeId, Tree};
 
+use crate::vpd;
+
 /// The machine, as of the last tree from QEMU.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
@@ -20,6 +22,8 @@ pub(crate) struct Machine {
     pub(crate) timebase_frequency: u32,
     /// Processors (threads) that are there.
     pub(crate) present: usize,
+    /// What `ibm,get-vpd` tells.
+    pub(crate) vpd: Vec<u8>,
 }
 
 impl Machine {
@@ -39,6 +43,7 @@ impl Machine {
                 .filter_map(|cpu| tree.cells(cpu, "ibm,ppc-interrupt-server#s"))
                 .map(|servers| servers.len())
                 .sum(),
+            vpd: vpd::of_tree(tree),
         })
     }
 

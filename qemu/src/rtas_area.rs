@@ -79,6 +79,8 @@ impl fmt::Display for AreaError {
 pub struct RtasArea {
     /// What goes into a configuration; `base` is that of the present instance.
     pub values: Values,
+    /// The records of [`rtas::vpd`].
+    pub vpd: Vec<u8>,
     /// The instance that the tree names.
     pub instance: Option<Instance>,
 }
@@ -108,6 +110,7 @@ impl RtasArea {
         board.write(image, board.blob())?;
         board.write(config, &Config::encode(&values))?;
         board.write(config + layout.sources, &words)?;
+        board.write(config + layout.vpd, &self.vpd)?;
         board.flush_instructions(image, board.blob().len() as u64)?;
         self.values = values;
         let instance = Instance {

@@ -6,6 +6,7 @@
 use core::mem::offset_of;
 use core::sync::atomic::AtomicU32;
 
+use crate::last_error::LastError;
 use crate::memory::Bounds;
 use crate::table::index;
 
@@ -42,8 +43,8 @@ pub struct LeaveBuffer {
 /// The configuration of one instance. All words are in the byte order of the target.
 ///
 /// Protects:    where the parts of the area lie and what the machine is; constant from the
-///              instantiation on, but for [`Config::flags`], [`Config::short_token`] and the
-///              [`LeaveBuffer`]s.
+///              instantiation on, but for [`Config::flags`], [`Config::short_token`],
+///              [`Config::last_error`] and the [`LeaveBuffer`]s.
 /// Holder:      any number of calls read it. The firmware alone writes `flags` and `short_token`,
 ///              during CAS, when QEMU has seen to it that no other processor runs.
 /// Order:       none: whoever calls was started after the firmware's last write.
@@ -65,6 +66,8 @@ pub struct Config {
     pub sources: u64,
     /// Address of the contexts.
     pub contexts: u64,
+    /// Address of the records of [`crate::vpd`].
+    pub vpd: u64,
     /// Token of `ibm,set-xive`, where the four interrupt calls are the blob's own and their tokens
     /// follow each other as in the table; else [`NO_SHORT_TOKEN`]. Saves the search for the calls
     /// that are made most.
@@ -81,6 +84,10 @@ pub struct Config {
     pub first_source: u32,
     /// Number of interrupt sources, and of source words.
     pub source_count: u32,
+    /// Size of the records at [`Config::vpd`], in bytes.
+    pub vpd_bytes: u32,
+    /// For `rtas-last-error`: none at first.
+    pub last_error: LastError,
     /// The tokens of the calls, by their place in the call table; 0: not offered.
     pub tokens: [u32; MAX_CALLS],
     /// Tokens of calls that the hypervisor offers and the table does not know, passed on with only
@@ -160,11 +167,13 @@ impl Config {
             ),
             (offset_of!(Self, sources), config + layout.sources),
             (offset_of!(Self, contexts), config + layout.contexts),
+            (offset_of!(Self, vpd), config + layout.vpd),
         ] {
             put(offset, &value.to_be_bytes());
         }
         for (offset, value) in [
             (offset_of!(Self, context_count), layout.context_count),
+            (offset_of!(Self, vpd_bytes), layout.vpd_bytes),
             (offset_of!(Self, boot_server), values.boot_server),
             (offset_of!(Self, server_count), values.server_count),
             (offset_of!(Self, first_source), values.first_source),

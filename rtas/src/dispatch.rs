@@ -8,12 +8,14 @@ use crate::config::{Config, LeaveBuffer, SOURCES_ARE_NATIVE};
 use crate::decode::{self, Header, Request, StatusPlace};
 use crate::hypervisor::forward;
 use crate::instance::Instance;
+use crate::last_error::{LastError, NO_ANSWER, NO_CONTEXT};
 pub use crate::memory::CellWidth;
 use crate::memory::{CallerMemory, Cells, refuse_unaligned};
 use crate::msi;
 use crate::platform::{HypervisorBuffer, Platform};
 use crate::source::{Change, Sources};
 use crate::table::{self, Handler, Shape, index};
+use crate::vpd::get_vpd;
 
 /// How a call ends.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +47,7 @@ pub fn call<'a, P: Platform, M: CallerMemory>(
         Short::Done(status) => Exit::Return(status),
         Short::Unsettled(change, place) => {
             let status = Sources::new(instance, platform).settle(change, cells);
+            keep_error(instance.config, cells, status);
             Exit::Return(place.finish(memory, status))
         }
         Short::OtherCall if width == CellWidth::Bits32 => {
@@ -173,7 +176,27 @@ pub fn forwarded_call<P: Platform, M: CallerMemory>(
         handler(config, shape),
         Handler::Forward | Handler::GetTimeOfDay | Handler::Nvram | Handler::ConfigureConnector
     );
-    forwarded.then(|| forward(platform, memory, cells, callee.token, shape, &request))
+    forwarded.then(|| {
+        let status = forward(platform, memory, cells, callee.token, shape, &request);
+        keep_own_error(config, cells, status);
+        status
+    })
+}
+
+/// Keeps the error for `rtas-last-error`, if the call ends with -1 (R1-7.3.3.3-3) and the hypervisor
+/// did not do what `cells` asked of it.
+pub fn keep_error(config: &Config, cells: &mut HypervisorBuffer, status: i32) {
+    if cells.take_unanswered() && status == status::HARDWARE_ERROR {
+        config.last_error.keep(NO_ANSWER);
+    }
+}
+
+/// The same after one hypercall that the status is of: nothing is left in `cells` by another.
+#[inline(always)]
+fn keep_own_error(config: &Config, cells: &mut HypervisorBuffer, status: i32) {
+    if status == status::HARDWARE_ERROR {
+        keep_error(config, cells, status);
+    }
 }
 
 /// The long way of [`call`], for any call, whatever its buffer is like.
@@ -208,9 +231,17 @@ pub fn long_call<'a, P: Platform, M: CallerMemory>(
                 return Exit::Leave(power_off(config, [0, 0]));
             }
         }
-        handler => return own_call(instance, platform, memory, cells, token, handler, &request),
+        handler => {
+            let exit = own_call(instance, platform, memory, cells, token, handler, &request);
+            if let Exit::Return(status) = exit {
+                keep_error(config, cells, status);
+            }
+            return exit;
+        }
     }
-    Exit::Return(forward(platform, memory, cells, token, shape, &request))
+    let status = forward(platform, memory, cells, token, shape, &request);
+    keep_own_error(config, cells, status);
+    Exit::Return(status)
 }
 
 /// The part of [`long_call`] that is not one hypercall with the caller's cells.
@@ -237,10 +268,21 @@ fn own_call<'a, P: Platform, M: CallerMemory>(
             Some(masks) => return Exit::Leave(power_off(config, masks)),
             None => None,
         },
-        Handler::GetXive => {
-            let status = get_xive(sources, memory, request);
-            let status = status.unwrap_or(status::PARAMETER_ERROR);
-            return Exit::Return(request.finish(memory, status));
+        Handler::GetXive => return ended(request, get_xive(sources, memory, request), memory),
+        Handler::LastError => {
+            let log = request.read(memory);
+            let status = log.and_then(|log| config.last_error.tell(memory, log));
+            return ended(request, status, memory);
+        }
+        Handler::GetVpd => {
+            let inputs = request.read(memory);
+            let told = inputs.and_then(|inputs| get_vpd(instance.vpd, memory, inputs));
+            let status = told.map(|told| {
+                request.store(memory, 1, told.next);
+                request.store(memory, 2, told.bytes);
+                told.status
+            });
+            return ended(request, status, memory);
         }
         Handler::SetXive => request.read(memory).and_then(|[number, server, priority]| {
             sources.set_xive(number, server, priority, cells)
@@ -259,6 +301,11 @@ fn own_call<'a, P: Platform, M: CallerMemory>(
         | Handler::ConfigureConnector => None,
     };
     Exit::Return(request.finish(memory, sources.finish(change, cells)))
+}
+
+/// The end of a call with this status, a parameter error where there is none.
+fn ended<'a, M: CallerMemory>(request: &Request, status: Option<i32>, memory: &mut M) -> Exit<'a> {
+    Exit::Return(request.finish(memory, status.unwrap_or(status::PARAMETER_ERROR)))
 }
 
 /// `ibm,get-xive`: the status, server and priority being stored.
@@ -312,7 +359,13 @@ fn power_off(config: &Config, masks: [u32; 2]) -> &LeaveBuffer {
 /// whole buffer and its counts make sense. The blob runs this without a stack, so it is written to
 /// compile to a leaf of a few registers.
 #[inline(always)]
-pub fn exhausted<M: CallerMemory>(memory: &mut M, width: CellWidth, address: u64) {
+pub fn exhausted<M: CallerMemory>(
+    last_error: &LastError,
+    memory: &mut M,
+    width: CellWidth,
+    address: u64,
+) {
+    last_error.keep(NO_CONTEXT);
     if let Some(cells) = Cells::whole(&memory.bounds(), width, address) {
         Header::read(memory, cells).refuse(memory, status::HARDWARE_ERROR);
     }

@@ -160,14 +160,15 @@ pub fn deliver<P: Platform, M: CallerMemory>(
 
 /// Stores token and counts of a call whose inputs and outputs are in `cells`.
 ///
-/// The status word starts as a hardware error, so a hypercall that does nothing is one.
+/// The status word starts as one that no call has: a hypercall that leaves it has done nothing, which
+/// is a hardware error that `rtas-last-error` tells of.
 #[inline(always)]
 fn head(cells: &mut HypervisorBuffer, token: u32, inputs: usize, outputs: usize) {
     cells.set(buffer::TOKEN, token);
     cells.set(buffer::INPUTS, inputs as u32);
     cells.set(buffer::OUTPUTS, outputs as u32);
     let status_cell = buffer::ARGUMENTS.wrapping_add(inputs);
-    cells.set(status_cell, status::HARDWARE_ERROR as u32);
+    cells.set(status_cell, NO_STATUS as u32);
 }
 
 /// Makes the call that is in `cells`, and returns its status word.
@@ -176,8 +177,19 @@ pub fn make<P: Platform>(platform: &P, cells: &mut HypervisorBuffer, inputs: usi
     // The status of the hypercall says no more than the status word does: QEMU stores -3 there for
     // a token that it does not know, and returns H_PARAMETER (`hw/ppc/spapr_rtas.c`).
     let _ = platform.h_rtas(cells);
-    cells.get(buffer::ARGUMENTS.wrapping_add(inputs)) as i32
+    let status_cell = buffer::ARGUMENTS.wrapping_add(inputs);
+    match cells.get(status_cell) as i32 {
+        NO_STATUS => {
+            cells.set_unanswered();
+            cells.set(status_cell, status::HARDWARE_ERROR as u32);
+            status::HARDWARE_ERROR
+        }
+        status => status,
+    }
 }
+
+/// No status of any call.
+const NO_STATUS: i32 = i32::MIN;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

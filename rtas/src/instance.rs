@@ -11,4 +11,6 @@ pub struct Instance<'a> {
     /// One word for each interrupt source, in the order of their numbers: these are the sources
     /// that there are.
     pub sources: &'a [AtomicU64],
+    /// The records of [`crate::vpd`].
+    pub vpd: &'a [u8],
 }

@@ -7,6 +7,7 @@
 //!        + config           [`crate::config::Config`], written by the firmware
 //!        + sources          one 64-bit word per interrupt source
 //!        + contexts         one [`CONTEXT_BYTES`] block per context, zero: free
+//!        + vpd              what `ibm,get-vpd` tells, written by the firmware
 //! base + size               `rtas-size`
 //! ```
 //!
@@ -51,6 +52,10 @@ pub struct Layout {
     pub contexts: u64,
     /// Number of contexts.
     pub context_count: u32,
+    /// Offset of the vital product data from the configuration.
+    pub vpd: u64,
+    /// Size of the vital product data.
+    pub vpd_bytes: u32,
     /// Size of the whole area: `rtas-size`.
     pub size: u64,
 }
@@ -76,18 +81,31 @@ impl Layout {
         let config = image_bytes.next_multiple_of(PART_ALIGNMENT);
         let sources_at = (size_of::<Config>() as u64).next_multiple_of(PART_ALIGNMENT);
         let contexts = (sources_at + u64::from(sources) * 8).next_multiple_of(PART_ALIGNMENT);
-        let end = image + config + contexts + u64::from(context_count) * CONTEXT_BYTES;
-        let size = end.next_multiple_of(PAGE);
-        if size > SEGMENT {
-            return Err(LayoutError::TooLarge);
-        }
-        Ok(Self {
+        let vpd = contexts + u64::from(context_count) * CONTEXT_BYTES;
+        let layout = Self {
             image,
             config,
             sources: sources_at,
             contexts,
             context_count,
+            vpd,
+            vpd_bytes: 0,
+            size: 0,
+        };
+        layout.with_vpd(0)
+    }
+
+    /// The same with `bytes` of vital product data at the end.
+    pub fn with_vpd(self, bytes: u32) -> Result<Self, LayoutError> {
+        let end = self.image + self.config + self.vpd + u64::from(bytes);
+        let size = end.next_multiple_of(PAGE);
+        if size > SEGMENT {
+            return Err(LayoutError::TooLarge);
+        }
+        Ok(Self {
+            vpd_bytes: bytes,
             size,
+            ..self
         })
     }
 

@@ -17,6 +17,7 @@ pub mod decode;
 pub mod dispatch;
 pub mod hypervisor;
 pub mod instance;
+pub mod last_error;
 pub mod layout;
 pub mod memory;
 pub mod msi;
@@ -25,6 +26,7 @@ pub mod pool;
 pub mod source;
 pub mod table;
 pub mod tokens;
+pub mod vpd;
 
 #[cfg(all(test, loom))]
 mod models;

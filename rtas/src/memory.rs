@@ -139,6 +139,72 @@ pub fn refuse_unaligned<M: CallerMemory>(
     }
 }
 
+/// Bytes of the caller's, beside its argument buffer, that may be touched. The range is checked once,
+/// here.
+#[derive(Clone, Copy, Debug)]
+pub struct CallerBytes {
+    address: u64,
+    length: u32,
+}
+
+impl CallerBytes {
+    /// The `length` bytes at `address`; no bytes may be anywhere.
+    pub const fn new(bounds: &Bounds, address: u32, length: u32) -> Option<Self> {
+        let address = address as u64;
+        if length == 0 || address != 0 && bounds.allow(address, length as u64) {
+            Some(Self { address, length })
+        } else {
+            None
+        }
+    }
+
+    /// Stores byte `index`; nothing past the end.
+    pub fn store<M: CallerMemory>(self, memory: &mut M, index: u32, value: u8) {
+        if index < self.length {
+            let place = BytePlace(self.address.wrapping_add(index.into()));
+            memory.store8(place, value);
+        }
+    }
+}
+
+/// Text of the caller's, which ends with a zero.
+#[derive(Clone, Copy, Debug)]
+pub struct CallerText {
+    address: u64,
+    /// How many bytes may be touched from the address on.
+    room: u64,
+}
+
+impl CallerText {
+    /// The text at `address`, if its first byte may be touched.
+    pub fn new(bounds: &Bounds, address: u32) -> Option<Self> {
+        let address = u64::from(address);
+        if address == 0 || !bounds.allow(address, 1) {
+            return None;
+        }
+        let end = if address < bounds.private.start {
+            bounds.memory_end.min(bounds.private.start)
+        } else {
+            bounds.memory_end
+        };
+        Some(Self {
+            address,
+            room: end.wrapping_sub(address),
+        })
+    }
+
+    /// Whether it is `text`. No byte is looked at behind one that is another.
+    pub fn is<M: CallerMemory>(self, memory: &M, text: &[u8]) -> bool {
+        let byte = |at: usize| memory.load8(BytePlace(self.address.wrapping_add(at as u64)));
+        (text.len() as u64) < self.room
+            && text
+                .iter()
+                .enumerate()
+                .all(|(at, wanted)| byte(at) == *wanted)
+            && byte(text.len()) == 0
+    }
+}
+
 /// The cells of a caller's buffer that may be touched. The range is checked once, here; after that
 /// an access is a comparison with the number of cells.
 #[derive(Clone, Copy, Debug)]

@@ -12,6 +12,8 @@ pub struct HypervisorBuffer {
     /// What the call rarely wants to know after the hypercall, and so keeps no register for. The
     /// hypervisor does not touch it.
     pub kept: u64,
+    /// Whether the hypervisor did not do a call. It does not touch this either.
+    unanswered: bool,
 }
 
 impl HypervisorBuffer {
@@ -20,12 +22,24 @@ impl HypervisorBuffer {
         Self {
             cells: [0; 24],
             kept: 0,
+            unanswered: false,
         }
     }
 
     /// The value of cell `index`, zero past the end.
     pub fn get(&self, index: usize) -> u32 {
         self.cells.get(index).copied().map_or(0, u32::from_be)
+    }
+
+    /// Says that the hypervisor did not do a call: nothing else knows it from a call that failed.
+    #[cold]
+    pub fn set_unanswered(&mut self) {
+        self.unanswered = true;
+    }
+
+    /// Whether a call was not done since this was asked last.
+    pub fn take_unanswered(&mut self) -> bool {
+        core::mem::take(&mut self.unanswered)
     }
 
     /// Stores `value` into cell `index`; past the end nothing happens.

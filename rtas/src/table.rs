@@ -81,6 +81,10 @@ pub enum Handler {
     SetPowerLevel,
     /// One hypercall with the caller's cells, unless they have more memory than QEMU ever asks for.
     ConfigureConnector,
+    /// `rtas-last-error`: the error that the blob keeps.
+    LastError,
+    /// `ibm,get-vpd`: what the firmware put into the area.
+    GetVpd,
     /// `stop-self`: the hypercall does not return.
     StopSelf,
     /// `system-reboot`: the hypercall does not return.
@@ -104,7 +108,12 @@ impl Handler {
     /// Who implements a call with this handler.
     pub const fn implementer(self) -> Implementer {
         match self {
-            Self::GetXive | Self::SetXive | Self::IntOff | Self::IntOn => Implementer::Native,
+            Self::GetXive
+            | Self::SetXive
+            | Self::IntOff
+            | Self::IntOn
+            | Self::LastError
+            | Self::GetVpd => Implementer::Native,
             Self::Forward
             | Self::ChangeMsi
             | Self::GetTimeOfDay
@@ -113,6 +122,22 @@ impl Handler {
             | Self::ConfigureConnector => Implementer::Forwarded,
             Self::StopSelf | Self::SystemReboot | Self::PowerOff => Implementer::Leaves,
         }
+    }
+}
+
+impl Handler {
+    /// Whether it is one of the four interrupt calls, which are the blob's own where the hypervisor
+    /// delivers interrupts by XICS.
+    pub const fn is_interrupt_call(self) -> bool {
+        matches!(
+            self,
+            Self::GetXive | Self::SetXive | Self::IntOff | Self::IntOn
+        )
+    }
+
+    /// Whether the call is there whatever the hypervisor offers.
+    pub const fn is_own(self) -> bool {
+        matches!(self.implementer(), Implementer::Native) && !self.is_interrupt_call()
     }
 }
 
@@ -259,6 +284,8 @@ impl Call {
 
 /// Safe against everything: the four interrupt calls (DESIGN.md section 3, rule 7).
 const INTERRUPT: Capability = Capability::all();
+/// No hypercall, and nothing that others see.
+const STATELESS: Capability = Capability::all();
 /// One hypercall and no state of the blob: whoever is inside, or died there, holds nothing that the
 /// call needs. Claimed for what LoPAR wants callable from a machine-check or soft-reset handler
 /// (R1-7.2.3-7, R1-7.3.9.1-3, R1-7.3.14-18).
@@ -267,9 +294,9 @@ const HANDLER_SAFE: Capability = Capability::CONCURRENT.union(Capability::CRASH_
 use Specification::{Lopar, Qemu};
 
 /// Number of calls in the table.
-pub const COUNT: usize = 46;
+pub const COUNT: usize = 48;
 
-/// The calls, in the order of QEMU's tokens.
+/// The calls, in the order of QEMU's tokens; behind them those that QEMU does not have.
 pub const CALLS: [Call; COUNT] = {
     const fn n(count: u8) -> Counts {
         Counts::exactly(count)
@@ -431,6 +458,14 @@ pub const CALLS: [Call; COUNT] = {
         call(name::IBM_NMI_REGISTER, n(2), n(1), Lopar("7.3.14")),
         call(name::IBM_NMI_INTERLOCK, n(0), n(1), Lopar("7.3.14")).promising(HANDLER_SAFE),
         call(name::IBM_CONFIGURE_KERNEL_DUMP, n(3), n(1), Lopar("7.3.26")).about(Area::long(1, 2)),
+        call(name::RTAS_LAST_ERROR, n(2), n(1), Lopar("7.3.3.3"))
+            .by(Handler::LastError)
+            .about(Area::long(0, 1)),
+        call(name::IBM_GET_VPD, n(4), n(3), Lopar("7.3.20"))
+            .by(Handler::GetVpd)
+            .about(Area::bytes(0, 1))
+            .and_about(Area::long(1, 2))
+            .promising(STATELESS),
     ]
 };
 

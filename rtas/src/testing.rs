@@ -16,7 +16,7 @@ pub use config::{FIRST, token};
 #[cfg(not(loom))]
 pub use {
     config::{BOOT, BUFFER, FIRST_MSI, SERVERS, SOURCES, UNKNOWN_TOKEN},
-    hypervisor::Hypervisor,
+    hypervisor::{Device, Hypervisor},
     machine::Machine,
     memory::Memory,
 };

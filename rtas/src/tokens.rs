@@ -9,6 +9,29 @@ use crate::table;
 /// 0x202d and moves up with every call that QEMU adds).
 const QEMU_TOKENS: core::ops::Range<u32> = 0x2000..0x2100;
 
+/// First token of calls that the hypervisor does not have: behind all of QEMU's, so that it will not
+/// come to mean another call.
+const OWN_TOKENS: u32 = 0x2100;
+
+/// The calls that are there whatever the hypervisor offers, and the token of each where it does not
+/// offer it.
+pub fn own_calls() -> impl Iterator<Item = (&'static str, u32)> {
+    let all = table::calls().zip(OWN_TOKENS..);
+    all.filter(|(call, _)| call.shape.handler.is_own())
+        .map(|(call, token)| (call.name, token))
+}
+
+/// `tokens`, by the places of the calls in the table, with [`own_calls`] where there was none.
+pub fn with_own(mut tokens: [u32; MAX_CALLS]) -> [u32; MAX_CALLS] {
+    for (name, token) in own_calls() {
+        let place = table::index_of(name).and_then(|index| tokens.get_mut(index));
+        if let Some(place) = place.filter(|place| **place == 0) {
+            *place = token;
+        }
+    }
+    tokens
+}
+
 /// Properties of one cell in `/rtas` that are no tokens though their value may look like one:
 /// `rtas-size` is 0x200c on a machine of 383 processors.
 const NOT_TOKENS: [&str; 9] = [
@@ -94,6 +117,18 @@ mod tests {
         assert_eq!(tokens.leave_tokens, [0x2007, 0x2004, 0x2003]);
         assert_eq!(tokens.unknown_tokens[..2], [0x202e, 0]);
         assert_eq!(tokens.left_out, 0);
+    }
+
+    #[test]
+    fn an_own_call_has_a_token_that_is_not_qemus_unless_qemu_offers_it() {
+        let index = table::index_of(name::RTAS_LAST_ERROR).unwrap();
+        let tokens = with_own([0; MAX_CALLS]);
+        assert!(tokens[index] != 0 && !QEMU_TOKENS.contains(&tokens[index]));
+        let own = own_calls().map(|(_, token)| token);
+        assert!(tokens.iter().copied().filter(|token| *token != 0).eq(own));
+        let mut offered = [0; MAX_CALLS];
+        offered[index] = 0x2030;
+        assert_eq!(with_own(offered)[index], 0x2030);
     }
 
     #[test]

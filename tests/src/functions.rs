@@ -297,6 +297,13 @@ pub static FUNCTIONS: &[Function] = &[
     )
     .ends("it suspends the machine"),
     function(
+        "ibm,get-vpd",
+        "7.3.20",
+        &[Reads(Bytes(1)), Writes(UpTo(2)), Number, Number],
+        &[3],
+        &[1, -1, -4],
+    ),
+    function(
         "ibm,configure-kernel-dump",
         "7.3.26",
         &[Number, Reads(UpTo(2)), Number],

@@ -24,13 +24,19 @@ fn the_size_of_the_area_and_the_version_are_said() {
     let additions = Additions {
         layout: &layout(),
         calls: &[],
+        display: None,
+        vpd_size: 0x123,
         capabilities: &[],
     };
     apply(&mut tree, &additions).unwrap();
     let size = tree.u32(rtas, "rtas-size").map(u64::from);
     assert_eq!(size, Some(layout().size));
     assert_eq!(tree.u32(rtas, "rtas-version"), Some(1));
-    assert_eq!(tree.properties(rtas).count(), before.len() + 1);
+    assert_eq!(
+        tree.properties(rtas).count(),
+        before.len() + 2,
+        "the version, the size of vital product data"
+    );
     for (name, value) in before {
         if name != "rtas-size" {
             assert_eq!(tree.property(rtas, &name), Some(&value[..]), "{name}");
@@ -45,12 +51,34 @@ fn the_size_of_the_area_and_the_version_are_said() {
 }
 
 #[test]
+fn the_display_and_the_blobs_own_calls_are_said() {
+    let mut tree = dual();
+    let calls: Vec<_> = rtas::tokens::own_calls().collect();
+    let additions = Additions {
+        layout: &layout(),
+        calls: &calls,
+        display: Some(0x2222),
+        vpd_size: 0x123,
+        capabilities: &[],
+    };
+    apply(&mut tree, &additions).unwrap();
+    let cell = |name| tree.u32(tree.find("/rtas").unwrap(), name);
+    assert_eq!(cell("rtas-display-device"), Some(0x2222), "R1-7.2.6-3");
+    assert!(cell("rtas-last-error").is_some(), "R1-7.2.6-4");
+    for (name, token) in calls {
+        assert_eq!(cell(name), Some(token));
+    }
+}
+
+#[test]
 fn a_call_of_the_blob_is_added_where_qemu_does_not_offer_it() {
     let calls = [("ibm,int-on", 0x2100)];
     let token = |mut tree: Tree| {
         let additions = Additions {
             layout: &layout(),
             calls: &calls,
+            display: None,
+            vpd_size: 0x123,
             capabilities: &[],
         };
         apply(&mut tree, &additions).unwrap();
@@ -68,6 +96,8 @@ fn calls_that_are_not_the_blobs_and_taken_tokens_are_refused() {
         let additions = Additions {
             layout: &layout(),
             calls,
+            display: None,
+            vpd_size: 0x123,
             capabilities: &[],
         };
         let error = apply(&mut tree, &additions).expect_err("refused");
@@ -186,6 +216,8 @@ fn the_call_table_keeps_the_rule_and_lists_as_a_kernel_finds_them() {
     let additions = Additions {
         layout: &layout(),
         calls: &[],
+        display: None,
+        vpd_size: 0x123,
         capabilities: &properties,
     };
     apply(&mut tree, &additions).unwrap();

@@ -10,3 +10,4 @@ mod methods;
 mod prom_init;
 mod promise;
 mod rtas;
+mod vpd;

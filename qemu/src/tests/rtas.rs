@@ -10,6 +10,7 @@ struct Area {
     config: u64,
     sources: u64,
     contexts: u64,
+    vpd: u64,
     end: u64,
 }
 
@@ -20,6 +21,7 @@ fn area(guest: &Guest, base: u64) -> Area {
         config,
         sources: config + layout.sources,
         contexts: config + layout.contexts,
+        vpd: config + layout.vpd,
         end: base + layout.size,
     }
 }
@@ -62,10 +64,14 @@ fn the_area_is_written_whole() {
     assert_eq!(board.bytes(config), Config::encode(&values));
     assert!(
         board
-            .bytes(area.contexts..area.end)
+            .bytes(area.contexts..area.vpd)
             .iter()
             .all(|byte| *byte == 0)
     );
+    let vpd = area.vpd + u64::from(guest.firmware.rtas.layout().vpd_bytes);
+    let board = guest.board();
+    let behind = board.bytes(vpd..area.end);
+    assert!(behind.iter().all(|byte| *byte == 0));
     let below = board.bytes(u64::from(BASE)..entry);
     assert!(below.iter().all(|byte| *byte == 0), "QEMU's bytes");
     let reset = rtas::source::word::Word::at_reset(0).bits();
@@ -181,4 +187,15 @@ fn a_call_that_the_table_does_not_have_is_passed_on_and_named() {
     let unknown = guest.firmware.rtas.values.unknown_tokens;
     assert_eq!(unknown[..2], [0x20ff, 0]);
     assert!(guest.board().text().contains("ibm,new-call (0x20ff)"));
+}
+
+#[test]
+fn the_display_of_rtas_is_the_terminal_with_the_least_address() {
+    let mut guest = Setup::new().boot().unwrap();
+    let tree = guest.flat_tree();
+    let rtas = tree.find("/rtas").unwrap();
+    let display = tree.u32(rtas, "rtas-display-device").unwrap();
+    let terminal = tree.find("/vdevice/vty@71000000").unwrap();
+    assert_eq!(tree.find_phandle(display), Some(terminal));
+    assert_eq!(guest.find("/vdevice/vty@71000000"), display);
 }

@@ -8,6 +8,7 @@
 
 pub mod buffer;
 pub mod capability;
+pub mod error_log;
 pub mod hcall;
 pub mod interrupt;
 pub mod name;

@@ -96,3 +96,7 @@ pub const IBM_NMI_REGISTER: &str = "ibm,nmi-register";
 pub const IBM_NMI_INTERLOCK: &str = "ibm,nmi-interlock";
 /// LoPAR 7.3.26. QEMU has it from 10.2 on.
 pub const IBM_CONFIGURE_KERNEL_DUMP: &str = "ibm,configure-kernel-dump";
+/// LoPAR 7.3.3.3. QEMU does not have it.
+pub const RTAS_LAST_ERROR: &str = "rtas-last-error";
+/// LoPAR 7.3.20. QEMU does not have it.
+pub const IBM_GET_VPD: &str = "ibm,get-vpd";

@@ -27,6 +27,8 @@ pub const SYSTEM_PARAMETER_ERROR: i32 = -9999;
 /// Nothing to report (`check-exception`, `event-scan`, `rtas-last-error`), or no interrupt assigned
 /// (`ibm,query-interrupt-source-number`).
 pub const NOTHING_FOUND: i32 = 1;
+/// There is more: call again (`ibm,get-vpd`).
+pub const MORE_DATA: i32 = 1;
 /// Suspension aborted (`ibm,suspend-me`, LoPAR Table 7.100).
 pub const SUSPENSION_ABORTED: i32 = 9000;
 /// The first of the six extended delays: 9900 + n asks the caller to call again after ten to the

@@ -17,6 +17,7 @@ fn status_words_are_those_of_table_7_6_and_of_the_calls() {
     assert_eq!(status::MULTIPLE_PROCESSORS_ACTIVE, -9005);
     assert_eq!(status::SYSTEM_PARAMETER_ERROR, -9999);
     assert_eq!(status::NOTHING_FOUND, 1);
+    assert_eq!(status::MORE_DATA, 1);
     assert_eq!(status::SUSPENSION_ABORTED, 9000);
     assert_eq!(status::EXTENDED_DELAY, 9900);
 }
@@ -89,4 +90,6 @@ fn the_four_interrupt_calls_are_spelled_as_in_7_3_10() {
     assert_eq!(name::IBM_SET_XIVE, "ibm,set-xive");
     assert_eq!(name::IBM_INT_OFF, "ibm,int-off");
     assert_eq!(name::IBM_INT_ON, "ibm,int-on");
+    assert_eq!(name::RTAS_LAST_ERROR, "rtas-last-error");
+    assert_eq!(name::IBM_GET_VPD, "ibm,get-vpd");
 }

@@ -235,7 +235,8 @@ extern "C" fn oxrtas_give(status: i64, owned: &Owned) -> i64 {
 /// No context is left for the call at `address`. No stack: r3-r9, CR, XER, CTR only.
 #[unsafe(no_mangle)]
 extern "C" fn oxrtas_exhausted(config: &Config, address: u64, cell_bytes: u64) {
-    dispatch::exhausted(&mut Memory { config }, cell_width(cell_bytes), address);
+    let memory = &mut Memory { config };
+    dispatch::exhausted(&config.last_error, memory, cell_width(cell_bytes), address);
 }
 
 /// The source words of the instance.
@@ -247,12 +248,21 @@ fn sources(config: &Config) -> &[AtomicU64] {
     unsafe { core::slice::from_raw_parts(first, config.source_count as usize) }
 }
 
+/// The vital product data of the instance.
+fn vpd(config: &Config) -> &[u8] {
+    let first = core::ptr::with_exposed_provenance(config.vpd as usize);
+    // SAFETY: the firmware laid out that many bytes there, inside the area that the operating system
+    // set aside for RTAS (rtas::layout::Layout); nothing writes there as long as the area exists.
+    unsafe { core::slice::from_raw_parts(first, config.vpd_bytes as usize) }
+}
+
 /// The instance whose configuration this is.
 #[inline(always)]
 fn instance(config: &Config) -> Instance<'_> {
     Instance {
         config,
         sources: sources(config),
+        vpd: vpd(config),
     }
 }
 
@@ -321,6 +331,7 @@ fn settle(
     let config = unsafe { &*oxrtas_config() };
     let change = Change::again(buffer, word, [own, now]);
     let status = Sources::new(instance(config), &Processor).settle(change, buffer);
+    dispatch::keep_error(config, buffer, status);
     StatusPlace { place, width }
         .finish(&mut Memory { config }, status)
         .into()

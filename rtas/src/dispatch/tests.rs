@@ -55,7 +55,7 @@ fn a_forwarded_call_is_one_hypercall_with_exact_cells_in_both_widths() {
             sent.extend(&values);
             sent.extend(&kept);
             if let Some(status) = sent.get_mut(3 + inputs as usize) {
-                *status = -1i32 as u32;
+                *status = i32::MIN as u32;
             }
             let machine = Machine::new();
             // query-cpu-stopped-state and its like are modelled: they answer by themselves.
@@ -163,7 +163,7 @@ fn token_10_is_display_character() {
     memory.put(BUFFER, 10, &[0x41], &[7]);
     let exit = machine.dispatch(&machine.hypervisor, &mut memory, CellWidth::Bits32);
     assert_eq!(returned(exit), 0);
-    let sent = vec![real, 1, 1, 0x41, -1i32 as u32];
+    let sent = vec![real, 1, 1, 0x41, i32::MIN as u32];
     assert_eq!(machine.hypervisor.state().calls, [sent]);
 }
 
@@ -386,20 +386,21 @@ fn fewer_words_than_sources_is_no_way_out_of_the_slice() {
 
 #[test]
 fn without_a_context_the_status_is_a_hardware_error_where_there_is_room() {
+    let last_error = LastError::new(0);
     let mut memory = Memory::new();
     memory.put(BUFFER, token("ibm,int-off"), &[FIRST], &[7]);
-    exhausted(&mut memory, CellWidth::Bits32, BUFFER);
+    exhausted(&last_error, &mut memory, CellWidth::Bits32, BUFFER);
     assert_eq!(memory.outputs(BUFFER, 1, 1), [-1i32 as u32]);
     assert_eq!(memory.stores.len(), 1);
 
     let mut memory = Memory::new();
     memory.put64(BUFFER, 1, &[1, 2], &[7, 7]);
-    exhausted(&mut memory, CellWidth::Bits64, BUFFER);
+    exhausted(&last_error, &mut memory, CellWidth::Bits64, BUFFER);
     assert_eq!(memory.outputs64(BUFFER, 2, 2), [-1i64 as u64, 7]);
 
     let mut memory = Memory::new();
     memory.put(BUFFER + 4, 1, &[], &[7]);
-    exhausted(&mut memory, CellWidth::Bits32, BUFFER + 4);
+    exhausted(&last_error, &mut memory, CellWidth::Bits32, BUFFER + 4);
     assert!(memory.stores.is_empty(), "unaligned");
 
     let untouched = |address: u64, width: CellWidth, inputs: u32, outputs: u32| {
@@ -408,7 +409,7 @@ fn without_a_context_the_status_is_a_hardware_error_where_there_is_room() {
         let at = BUFFER as usize;
         memory.bytes[at + 4..at + 8].copy_from_slice(&inputs.to_be_bytes());
         memory.bytes[at + 8..at + 12].copy_from_slice(&outputs.to_be_bytes());
-        exhausted(&mut memory, width, address);
+        exhausted(&last_error, &mut memory, width, address);
         memory.stores.is_empty()
     };
     assert!(untouched(BUFFER, CellWidth::Bits32, 0, 0), "no room");

@@ -83,6 +83,7 @@ impl Model {
         Instance {
             config: &self.config,
             sources: &self.words,
+            vpd: &[],
         }
     }
 

@@ -6,6 +6,7 @@
 use core::sync::atomic::AtomicU32;
 
 use crate::config::{Config, LeaveBuffer, MAGIC, MAX_CALLS, MAX_UNKNOWN, SOURCES_ARE_NATIVE};
+use crate::last_error::LastError;
 use crate::memory::Bounds;
 use crate::table;
 
@@ -48,6 +49,7 @@ pub fn config() -> Config {
         whole_buffers: Bounds::whole_buffers(0x10_0000),
         sources: 0,
         contexts: 0,
+        vpd: 0,
         context_count: 3,
         flags: SOURCES_ARE_NATIVE,
         short_token: token("ibm,set-xive").into(),
@@ -55,6 +57,8 @@ pub fn config() -> Config {
         server_count: SERVERS,
         first_source: FIRST,
         source_count: SOURCES,
+        vpd_bytes: 0,
+        last_error: LastError::new(0),
         tokens,
         unknown_tokens,
         stop_self: leave(token("stop-self"), 0),

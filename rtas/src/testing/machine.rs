@@ -15,6 +15,7 @@ use crate::source::word::Word;
 pub struct Machine {
     pub config: Config,
     pub words: Vec<AtomicU64>,
+    pub vpd: Vec<u8>,
     pub hypervisor: Hypervisor,
 }
 
@@ -25,6 +26,7 @@ impl Machine {
         Self {
             config: config(),
             words: (0..SOURCES).map(|_| AtomicU64::new(reset)).collect(),
+            vpd: Vec::new(),
             hypervisor: Hypervisor::new(),
         }
     }
@@ -33,6 +35,7 @@ impl Machine {
         Instance {
             config: &self.config,
             sources: &self.words,
+            vpd: &self.vpd,
         }
     }
 

@@ -38,7 +38,7 @@ struct Probe {
 /// Calls of every kind: answered by RTAS or by the hypervisor, refused, with a data buffer.
 fn probes(machine: &mut Machine, data: u32) -> Vec<Probe> {
     let source = machine.sources.first().copied().unwrap_or(0);
-    let calls: [(&'static str, &[u32], usize); 10] = [
+    let calls: [(&'static str, &[u32], usize); 11] = [
         ("get-time-of-day", &[], 8),
         ("query-cpu-stopped-state", &[0], 2),
         ("ibm,get-xive", &[source], 3),
@@ -49,6 +49,7 @@ fn probes(machine: &mut Machine, data: u32) -> Vec<Probe> {
         ("ibm,get-system-parameter", &[20, data, 64], 1),
         ("get-sensor-state", &[0x7777, 0], 2),
         ("rtas-last-error", &[data, 64], 1),
+        ("ibm,get-vpd", &[data, data, 64, 1], 3),
     ];
     let mut probes: Vec<Probe> = Vec::new();
     for (name, inputs, outputs) in calls {

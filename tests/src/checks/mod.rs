@@ -36,6 +36,7 @@ pub mod selftest;
 pub mod shapes;
 pub mod start;
 pub mod stress;
+pub mod vpd;
 pub mod windows;
 
 use alloc::format;
@@ -183,7 +184,7 @@ pub fn run(entered: Entered) -> ! {
 }
 
 /// What single functions have to do, beside the interrupt calls and the processors.
-const FUNCTIONS: [&[Check]; 11] = [
+const FUNCTIONS: [&[Check]; 12] = [
     shapes::CHECKS,
     events::CHECKS,
     parameters::CHECKS,
@@ -194,6 +195,7 @@ const FUNCTIONS: [&[Check]; 11] = [
     msi::CHECKS,
     eeh::CHECKS,
     windows::CHECKS,
+    vpd::CHECKS,
     company::CHECKS,
 ];
 

@@ -45,6 +45,11 @@ pub const CHECKS: &[Check] = &[
         let log = Bytes::new(64, 0);
         shape(machine, "rtas-last-error", &[log.address(), 64])
     }),
+    check("R1-7.3.20-2", "shape-get-vpd", |machine| {
+        let (location, area) = (Bytes::of(b"\0"), Bytes::new(64, 0));
+        let inputs = [location.address(), area.address(), 64, 1];
+        shape(machine, "ibm,get-vpd", &inputs)
+    }),
     check("R1-7.3.4.1-1", "shape-read-pci-config", |machine| {
         let unit = pci::unit(machine);
         shape(machine, "ibm,read-pci-config", &[0, unit[0], unit[1], 4])

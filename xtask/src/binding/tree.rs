@@ -6,7 +6,7 @@ use fdt_gen::facts;
 use fdt_gen::rtas_node::{self, capability_properties};
 use fdt_gen::{NodeId, Origin, Tree};
 use rtas::layout::Layout;
-use rtas::table;
+use rtas::{table, tokens};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,9 @@ pub fn with_every_promise(tree: &Tree) -> Result<Tree> {
         .map_err(|error| anyhow!("no layout: {error:?}"))?;
     let additions = rtas_node::Additions {
         layout: &layout,
-        calls: &[],
+        calls: &tokens::own_calls().collect::<Vec<_>>(),
+        display: None,
+        vpd_size: 0x123,
         capabilities: &capability_properties(table::calls(), &proved, processors)?,
     };
     rtas_node::apply(&mut tree, &additions)?;

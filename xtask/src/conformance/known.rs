@@ -54,11 +54,6 @@ const NO_LSI: &str = "QEMU leaves INTx to the operating system and knows MSIs on
 /// Whatever the firmware: what QEMU does, and what none of them has yet.
 const ALL: &[Known] = &[
     known(
-        "R1-7.2.6-4",
-        "rtas-required-functions",
-        "there is no rtas-last-error",
-    ),
-    known(
         "R1-7.3.2.3-3",
         "clock-impossible-dates",
         "QEMU counts days and months beyond the last on (spapr_rtc.c, rtas_set_time_of_day)",
@@ -74,11 +69,6 @@ const ALL: &[Known] = &[
     known("R1-14.10-9", "pci-write-not-owned", NO_FUNCTION),
     known("R1-7.3.5.1-2", "node-display-16-characters", NO_DISPLAY),
     known("R1-7.3.5.3-5", "node-form-feed", NO_DISPLAY),
-    known(
-        "LoPAR-B.5.3.1/rtas-display-device",
-        "node-display-device",
-        "there is no rtas-display-device",
-    ),
     known(
         "R1-7.3.5.4-3",
         "indicator-tone",
@@ -139,6 +129,16 @@ const HYPERVISOR_RTAS: &[Known] = &[
         "QEMU cuts a count of nanoseconds off at 32 bits (spapr_rtc.c, rtas_get_time_of_day)",
     ),
     known("R1-7.2.6-3", "rtas-properties", "there is no rtas-version"),
+    known(
+        "R1-7.2.6-4",
+        "rtas-required-functions",
+        "there is no rtas-last-error",
+    ),
+    known(
+        "LoPAR-B.5.3.1/rtas-display-device",
+        "node-display-device",
+        "there is no rtas-display-device",
+    ),
     known(
         "LoPAR-B.5.3.1/rtas-version",
         "node-version",

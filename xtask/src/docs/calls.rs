@@ -5,6 +5,7 @@ use anyhow::Result;
 use minijinja::context;
 use minijinja::value::Serde;
 use rtas::table::{self, Call, Counts, Handler, Implementer, Specification};
+use rtas::tokens;
 use rtas_abi::buffer::MAX_CELLS;
 use rtas_abi::name;
 use serde::Serialize;
@@ -53,9 +54,11 @@ fn row(index: usize, call: &Call) -> Row {
         let claimed = call.capability.contains(list.capability);
         if claimed { list.letter } else { '·' }.to_string()
     });
+    let mut own = tokens::own_calls().filter(|(name, _)| *name == call.name);
+    let own = own.next().map(|(_, token)| token as usize);
     Row {
         name: call.name,
-        token: format!("0x{:04x}", FIRST_TOKEN + index),
+        token: format!("0x{:04x}", own.unwrap_or(FIRST_TOKEN + index)),
         inputs: cells(call.shape.inputs),
         outputs: cells(call.shape.outputs),
         done_by: match call.shape.handler.implementer() {
@@ -97,6 +100,10 @@ fn note(call: &Call) -> &'static str {
         }
         (name::IBM_RESET_PE_DMA_WINDOW, _) => {
             "LoPAR's name is `ibm,reset-pe-dma-windows`; token in `ibm,ddw-extensions`"
+        }
+        (_, Handler::GetVpd) => "copies what the firmware made of the device tree",
+        (_, Handler::LastError) => {
+            "tells of what the hypervisor left undone, and of calls without a context"
         }
         (name::IBM_CONFIGURE_KERNEL_DUMP, _) => "QEMU 10.2 and later",
         (name::READ_PCI_CONFIG | name::WRITE_PCI_CONFIG, _) => "without a unit id; before LoPAR",

@@ -101,7 +101,8 @@ impl Call {
 
     /// Whether it is one of the four that are the blob's own.
     pub fn is_interrupt_call(&self) -> bool {
-        self.implementer() == Some(table::Implementer::Native)
+        let call = table::calls().find(|call| call.name == self.function);
+        call.is_some_and(|call| call.shape.handler.is_interrupt_call())
     }
 }
 
@@ -187,6 +188,27 @@ fn of(function: &'static str) -> Vec<Case> {
             case(refused, "refused", &[]),
         ];
     }
+    if function == "ibm,get-vpd" {
+        // QEMU's model, without a serial number, and what the firmware puts behind it for itself.
+        let location = b"UIBM pSeries (emulated by qemu).-Y1\0".to_vec();
+        let get = |location, room, sequence| Call {
+            function,
+            inputs: vec![
+                location,
+                Input::Buffer,
+                Input::Value(room),
+                Input::Value(sequence),
+            ],
+            outputs: 3,
+        };
+        let mut rest = case(get(Input::Buffer, 64, 40), "rest", &[]);
+        rest.buffer = location;
+        return vec![
+            case(get(Input::Value(0), 8, 1), "part", &[]),
+            rest,
+            case(get(Input::Value(0), 8, 0), "refused", &[]),
+        ];
+    }
     const ALL_EVENTS: u64 = 0xffff_ffff;
     let mut buffer = Vec::new();
     let (inputs, outputs): (Vec<u64>, u64) = match function {
@@ -233,6 +255,7 @@ fn of(function: &'static str) -> Vec<Case> {
         "ibm,reset-pe-dma-window" => (with(&[]), 1),
         "ibm,nmi-register" => (vec![RESET_HANDLER, 0x5000], 1),
         "ibm,configure-kernel-dump" => (vec![1, AT_BUFFER, 8], 1),
+        "rtas-last-error" => (vec![AT_BUFFER, 64], 1),
         _ => return Vec::new(),
     };
     let inputs = inputs.into_iter().map(|input| match input {
