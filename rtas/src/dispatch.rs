@@ -172,10 +172,7 @@ pub fn forwarded_call<P: Platform, M: CallerMemory>(
     let callee = decode::find_in_order(config, header.token)?;
     let shape = callee.shape();
     let request = header.request(shape)?;
-    let forwarded = matches!(
-        handler(config, shape),
-        Handler::Forward | Handler::GetTimeOfDay | Handler::Nvram | Handler::ConfigureConnector
-    );
+    let forwarded = handler(config, shape).is_one_hypercall();
     forwarded.then(|| {
         let status = forward(platform, memory, cells, callee.token, shape, &request);
         keep_own_error(config, cells, status);
@@ -222,8 +219,7 @@ pub fn long_call<'a, P: Platform, M: CallerMemory>(
         return Exit::Return(header.refuse(memory, status::PARAMETER_ERROR));
     };
     match handler(config, shape) {
-        Handler::Forward | Handler::GetTimeOfDay | Handler::Nvram | Handler::ConfigureConnector => {
-        }
+        handler if handler.is_one_hypercall() => (),
         // LoPAR 7.3.6.1, note 1: it turns off everything, and must be there in a crash (R1-7.2.3-7).
         // QEMU knows no domain 0.
         Handler::SetPowerLevel => {
@@ -293,12 +289,8 @@ fn own_call<'a, P: Platform, M: CallerMemory>(
         Handler::IntOn => request
             .read(memory)
             .and_then(|[number]| sources.int_on(number, cells)),
-        // One hypercall each: not for here.
-        Handler::Forward
-        | Handler::GetTimeOfDay
-        | Handler::Nvram
-        | Handler::SetPowerLevel
-        | Handler::ConfigureConnector => None,
+        // One hypercall: not for here.
+        _ => None,
     };
     Exit::Return(request.finish(memory, sources.finish(change, cells)))
 }

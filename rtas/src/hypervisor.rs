@@ -80,18 +80,83 @@ pub fn forward<P: Platform, M: CallerMemory>(
         Handler::ConfigureConnector if input(1) != 0 => {
             return request.finish(memory, status::PARAMETER_ERROR);
         }
+        // QEMU counts on from the last of a month or of a day (hw/ppc/spapr_rtc.c,
+        // rtas_set_time_of_day).
+        Handler::SetTimeOfDay if !is_time(core::array::from_fn(input)) => {
+            return request.finish(memory, status::PARAMETER_ERROR);
+        }
         _ => (),
     }
     request.load_outputs(memory, cells);
     head(cells, token, request.inputs(), request.outputs());
-    let status = make(platform, cells, request.inputs());
-    if shape.handler == Handler::GetTimeOfDay && status == status::SUCCESS {
-        let time = core::array::from_fn(|index| output(cells, 0, index + 1));
-        cells.set(buffer::ARGUMENTS + 7, nanoseconds(time));
+    let mut status = make(platform, cells, request.inputs());
+    let first_output = buffer::ARGUMENTS.wrapping_add(request.inputs());
+    // What the hypervisor did not do stays what it is.
+    let failed = status == status::HARDWARE_ERROR && !cells.is_unanswered();
+    match shape.handler {
+        Handler::GetTimeOfDay if status == status::SUCCESS => {
+            let time = core::array::from_fn(|index| output(cells, 0, index + 1));
+            cells.set(buffer::ARGUMENTS + 7, nanoseconds(time));
+        }
+        Handler::PciConfig if failed => {
+            status = absent_function(cells, request.inputs());
+            cells.set(first_output, status as u32);
+        }
+        // QEMU's status for an interrupt that the function does not have (hw/ppc/spapr_pci.c,
+        // rtas_ibm_query_interrupt_source_number), which LoPAR wants another one for
+        // (R1-7.3.10.5.2-2, the second).
+        Handler::QuerySource if failed => {
+            status = NO_INTERRUPT;
+            cells.set(first_output, status as u32);
+        }
+        _ => (),
     }
     request.store_outputs(memory, cells);
     status
 }
+
+/// `ibm,query-interrupt-source-number`: no interrupt assigned (LoPAR 7.3.10.5.2).
+const NO_INTERRUPT: i32 = 1;
+
+/// What follows from QEMU's -1 to one of the calls that read and write configuration space, with
+/// `inputs` inputs: the status. It has no other one, for a wrong size as for a function that is not
+/// there (`hw/ppc/spapr_pci.c`, `finish_read_pci_config` and `finish_write_pci_config`). LoPAR wants
+/// success there, with all ones where something is read (R1-7.3.4.1-5, R1-7.3.4.2-5).
+#[inline(never)]
+fn absent_function(cells: &mut HypervisorBuffer, inputs: usize) -> i32 {
+    let address = cells.get(buffer::ARGUMENTS);
+    // Those with the `ibm,` have the host bridge's two cells in between.
+    let size = cells.get(buffer::ARGUMENTS + if inputs > 3 { 3 } else { 1 });
+    if !matches!(size, 1 | 2 | 4) || address & (size - 1) != 0 {
+        return status::PARAMETER_ERROR;
+    }
+    if cells.get(buffer::OUTPUTS) == 2 {
+        let ones = u32::MAX >> (32 - 8 * size);
+        cells.set(buffer::ARGUMENTS.wrapping_add(inputs).wrapping_add(1), ones);
+    }
+    status::SUCCESS
+}
+
+/// Whether that is a date and a time: year, month, day, hour, minute, second, nanosecond, within the
+/// bounds of LoPAR 7.3.2.3.
+#[inline(never)]
+fn is_time([year, month, day, hour, minute, second, nanosecond]: [u32; 7]) -> bool {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    (1..=12).contains(&month)
+        && (1..=days).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60
+        && nanosecond < SECOND
+}
+
+/// A second, in nanoseconds.
+const SECOND: u32 = 1_000_000_000;
 
 /// Whether the caller may have the memory that the inputs in `cells` say.
 #[inline(always)]
@@ -116,7 +181,6 @@ fn areas_allowed(bounds: &Bounds, areas: &[Area; MAX_AREAS], cells: &HypervisorB
 /// the lower 32 bits of all nanoseconds since 1970 (`hw/rtc`, `hw/ppc/spapr_rtc.c:spapr_rtc_read`).
 /// Less those of the seconds, which are known, it is less than 10^9, and 32 bits are enough to tell.
 fn nanoseconds([year, month, day, hour, minute, second, low]: [u32; 7]) -> u32 {
-    const SECOND: u32 = 1_000_000_000;
     // Days of the Gregorian calendar with years that begin in March. All modulo 2^32.
     let year = year.wrapping_sub(u32::from(month <= 2));
     let month = month.wrapping_add(9) % 12;

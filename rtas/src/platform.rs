@@ -37,6 +37,11 @@ impl HypervisorBuffer {
         self.unanswered = true;
     }
 
+    /// Whether a call was not done since [`Self::take_unanswered`].
+    pub fn is_unanswered(&self) -> bool {
+        self.unanswered
+    }
+
     /// Whether a call was not done since this was asked last.
     pub fn take_unanswered(&mut self) -> bool {
         core::mem::take(&mut self.unanswered)

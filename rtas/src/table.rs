@@ -75,6 +75,12 @@ pub enum Handler {
     ChangeMsi,
     /// One hypercall with the caller's cells, and the nanoseconds put right.
     GetTimeOfDay,
+    /// One hypercall with the caller's cells, unless they are no date and time.
+    SetTimeOfDay,
+    /// One hypercall with the caller's cells, and what LoPAR wants where no function is.
+    PciConfig,
+    /// One hypercall with the caller's cells, and the status for no interrupt.
+    QuerySource,
     /// One hypercall with the caller's cells, but for no bytes at all.
     Nvram,
     /// One hypercall with the caller's cells; (0, 0) is `power-off`.
@@ -105,6 +111,21 @@ pub enum Implementer {
 }
 
 impl Handler {
+    /// Whether the work is one hypercall with the caller's cells, at most, and nothing more than
+    /// [`crate::hypervisor::forward`] does.
+    pub const fn is_one_hypercall(self) -> bool {
+        matches!(
+            self,
+            Self::Forward
+                | Self::GetTimeOfDay
+                | Self::SetTimeOfDay
+                | Self::PciConfig
+                | Self::QuerySource
+                | Self::Nvram
+                | Self::ConfigureConnector
+        )
+    }
+
     /// Who implements a call with this handler.
     pub const fn implementer(self) -> Implementer {
         match self {
@@ -117,6 +138,9 @@ impl Handler {
             Self::Forward
             | Self::ChangeMsi
             | Self::GetTimeOfDay
+            | Self::SetTimeOfDay
+            | Self::PciConfig
+            | Self::QuerySource
             | Self::Nvram
             | Self::SetPowerLevel
             | Self::ConfigureConnector => Implementer::Forwarded,
@@ -304,7 +328,7 @@ pub const CALLS: [Call; COUNT] = {
     [
         call(name::DISPLAY_CHARACTER, n(1), n(1), Lopar("7.3.5.3")).promising(HANDLER_SAFE),
         call(name::GET_TIME_OF_DAY, n(0), n(8), Lopar("7.3.2.2")).by(Handler::GetTimeOfDay),
-        call(name::SET_TIME_OF_DAY, n(7), n(1), Lopar("7.3.2.3")),
+        call(name::SET_TIME_OF_DAY, n(7), n(1), Lopar("7.3.2.3")).by(Handler::SetTimeOfDay),
         call(name::POWER_OFF, n(2), n(1), Lopar("7.3.6.3"))
             .by(Handler::PowerOff)
             .promising(HANDLER_SAFE),
@@ -377,21 +401,24 @@ pub const CALLS: [Call; COUNT] = {
             n(2),
             n(2),
             Qemu("hw/ppc/spapr_pci.c:rtas_read_pci_config"),
-        ),
+        )
+        .by(Handler::PciConfig),
         call(
             name::WRITE_PCI_CONFIG,
             n(3),
             n(1),
             Qemu("hw/ppc/spapr_pci.c:rtas_write_pci_config"),
-        ),
-        call(name::IBM_READ_PCI_CONFIG, n(4), n(2), Lopar("7.3.4.1")),
-        call(name::IBM_WRITE_PCI_CONFIG, n(5), n(1), Lopar("7.3.4.2")),
+        )
+        .by(Handler::PciConfig),
+        call(name::IBM_READ_PCI_CONFIG, n(4), n(2), Lopar("7.3.4.1")).by(Handler::PciConfig),
+        call(name::IBM_WRITE_PCI_CONFIG, n(5), n(1), Lopar("7.3.4.2")).by(Handler::PciConfig),
         call(
             name::IBM_QUERY_INTERRUPT_SOURCE_NUMBER,
             n(4),
             n(3),
             Lopar("7.3.10.5.2"),
-        ),
+        )
+        .by(Handler::QuerySource),
         call(
             name::IBM_CHANGE_MSI,
             n(6),

@@ -181,3 +181,93 @@ fn the_time_of_day_is_given_with_its_nanoseconds() {
     let got = machine.call_by(by, "get-time-of-day", &[], 8);
     assert_eq!(got[1..], [0xdead_beef; 7], "a failed call leaves them");
 }
+
+/// Calls `name` where the hypervisor answers `answer`: the outputs.
+fn answered(name: &str, inputs: &[u32], answer: &[i32]) -> Vec<i32> {
+    let machine = Machine::new();
+    let by = &machine.hypervisor;
+    let answer = answer.iter().map(|cell| *cell as u32).collect();
+    by.state().answers.insert(token(name), answer);
+    let outputs = table::shape(table::index_of(name).unwrap())
+        .unwrap()
+        .outputs;
+    let outputs = outputs.iter().next().unwrap() as usize;
+    let got = machine.call_by(by, name, inputs, outputs);
+    got.into_iter().map(|cell| cell as i32).collect()
+}
+
+#[test]
+fn a_function_that_is_not_there_reads_as_all_ones_and_swallows_what_is_written() {
+    for (size, ones) in [(1, 0xff), (2, 0xffff), (4, -1)] {
+        let inputs = [0xf800, 1, 2, size];
+        let read = |answer: &[i32]| answered("ibm,read-pci-config", &inputs, answer);
+        assert_eq!(read(&[-1]), [0, ones], "R1-7.3.4.1-5");
+        assert_eq!(read(&[0, 7]), [0, 7], "a function that is there");
+        assert_eq!(read(&[-3]), [-3, 0xdead_beef_u32 as i32]);
+        let read = answered("read-pci-config", &[0xf800, size], &[-1]);
+        assert_eq!(read, [0, ones]);
+        let write = [0xf800, 1, 2, size, 5];
+        let write = answered("ibm,write-pci-config", &write, &[-1]);
+        assert_eq!(write, [0], "R1-7.3.4.2-5");
+        assert_eq!(answered("write-pci-config", &[0xf800, size, 5], &[-1]), [0]);
+    }
+    let nothing = answered("ibm,read-pci-config", &[0xf800, 1, 2, 4], &[]);
+    assert_eq!(nothing[0], -1, "a hypercall that did nothing");
+    for (address, size) in [(0, 0), (0, 3), (0, 8), (1, 2), (2, 4), (0, u32::MAX)] {
+        let read = answered("ibm,read-pci-config", &[address, 1, 2, size], &[-1]);
+        assert_eq!(
+            read[0], -3,
+            "{size} bytes at {address}: no size, or unaligned"
+        );
+    }
+}
+
+#[test]
+fn an_interrupt_that_a_function_does_not_have_is_status_1() {
+    use crate::testing::hypervisor::Device;
+    let machine = Machine::new();
+    let device = Device {
+        most: 4,
+        block: Some((0x1300, 2)),
+    };
+    machine.hypervisor.state().devices.insert([1, 2, 3], device);
+    let query = |function, index| {
+        let inputs = [function, 2, 3, index];
+        let name = "ibm,query-interrupt-source-number";
+        machine.call_by(&machine.hypervisor, name, &inputs, 3)
+    };
+    assert_eq!(query(1, 1), [0, 0x1301, 1]);
+    assert_eq!(query(1, 2)[0], 1, "R1-7.3.10.5.2-2, the second");
+    assert_eq!(query(9, 0)[0], -3i32 as u32, "no function");
+}
+
+#[test]
+fn what_is_no_date_or_time_is_refused_and_the_hypervisor_not_asked() {
+    let set = |time: [u32; 7]| call("set-time-of-day", &time);
+    for good in [
+        [2026, 12, 31, 23, 59, 59, 999_999_999],
+        [2028, 2, 29, 0, 0, 0, 0],
+        [2000, 2, 29, 0, 0, 0, 0],
+        [2026, 4, 30, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0, 0],
+    ] {
+        assert_eq!(set(good), (0, 1), "{good:?}");
+    }
+    for bad in [
+        [2026, 0, 1, 0, 0, 0, 0],
+        [2026, 13, 1, 0, 0, 0, 0],
+        [2026, 1, 0, 0, 0, 0, 0],
+        [2026, 1, 32, 0, 0, 0, 0],
+        [2026, 4, 31, 0, 0, 0, 0],
+        [2026, 2, 29, 0, 0, 0, 0],
+        [2100, 2, 29, 0, 0, 0, 0],
+        [2028, 2, 30, 0, 0, 0, 0],
+        [2026, 1, 1, 24, 0, 0, 0],
+        [2026, 1, 1, 0, 60, 0, 0],
+        [2026, 1, 1, 0, 0, 60, 0],
+        [2026, 1, 1, 0, 0, 0, 1_000_000_000],
+        [2026, u32::MAX, 1, 0, 0, 0, 0],
+    ] {
+        assert_eq!(set(bad), (-3, 0), "{bad:?}");
+    }
+}

@@ -53,20 +53,6 @@ const NO_LSI: &str = "QEMU leaves INTx to the operating system and knows MSIs on
 
 /// Whatever the firmware: what QEMU does, and what none of them has yet.
 const ALL: &[Known] = &[
-    known(
-        "R1-7.3.2.3-3",
-        "clock-impossible-dates",
-        "QEMU counts days and months beyond the last on (spapr_rtc.c, rtas_set_time_of_day)",
-    ),
-    known(
-        "R1-7.3.2.3-3",
-        "clock-impossible-times",
-        "QEMU counts hours and minutes beyond the last on (spapr_rtc.c, rtas_set_time_of_day)",
-    ),
-    known("R1-7.3.4.1-5", "pci-read-absent", NO_FUNCTION),
-    known("R1-14.10-8", "pci-read-not-owned", NO_FUNCTION),
-    known("R1-7.3.4.2-5", "pci-write-absent", NO_FUNCTION),
-    known("R1-14.10-9", "pci-write-not-owned", NO_FUNCTION),
     known("R1-7.3.5.1-2", "node-display-16-characters", NO_DISPLAY),
     known("R1-7.3.5.3-5", "node-form-feed", NO_DISPLAY),
     known(
@@ -84,11 +70,6 @@ const ALL: &[Known] = &[
     ),
     known("R1-7.3.10.5.1-4", "msi-disables-lsi", NO_LSI),
     known("R1-7.3.10.5.1-5", "msi-gives-lsi-back", NO_LSI),
-    known(
-        "R1-7.3.10.5.2-2#2",
-        "msi-none-assigned",
-        "QEMU answers -1 (spapr_pci.c, rtas_ibm_query_interrupt_source_number)",
-    ),
     known(
         "R1-7.3.16-10",
         "parameters-without-room",
@@ -123,6 +104,25 @@ const MASK: &str = "QEMU keeps no mask beside the priority: a set-xive unmasks, 
 
 /// SLOF and VOF: both leave RTAS to QEMU.
 const HYPERVISOR_RTAS: &[Known] = &[
+    known(
+        "R1-7.3.2.3-3",
+        "clock-impossible-dates",
+        "QEMU counts days and months beyond the last on (spapr_rtc.c, rtas_set_time_of_day)",
+    ),
+    known(
+        "R1-7.3.2.3-3",
+        "clock-impossible-times",
+        "QEMU counts hours and minutes beyond the last on (spapr_rtc.c, rtas_set_time_of_day)",
+    ),
+    known("R1-7.3.4.1-5", "pci-read-absent", NO_FUNCTION),
+    known("R1-14.10-8", "pci-read-not-owned", NO_FUNCTION),
+    known("R1-7.3.4.2-5", "pci-write-absent", NO_FUNCTION),
+    known("R1-14.10-9", "pci-write-not-owned", NO_FUNCTION),
+    known(
+        "R1-7.3.10.5.2-2#2",
+        "msi-none-assigned",
+        "QEMU answers -1 (spapr_pci.c, rtas_ibm_query_interrupt_source_number)",
+    ),
     known(
         "R1-7.3.2.2-1",
         "get-time-of-day-nanoseconds",
