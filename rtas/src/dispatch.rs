@@ -6,7 +6,7 @@ use rtas_abi::{buffer, status};
 
 use crate::config::{Config, LeaveBuffer, SOURCES_ARE_NATIVE};
 use crate::decode::{self, Header, Request, StatusPlace};
-use crate::hypervisor::forward;
+use crate::hypervisor::{check_exception, forward};
 use crate::instance::Instance;
 use crate::last_error::{LastError, NO_ANSWER, NO_CONTEXT};
 pub use crate::memory::CellWidth;
@@ -227,8 +227,8 @@ pub fn long_call<'a, P: Platform, M: CallerMemory>(
                 return Exit::Leave(power_off(config, [0, 0]));
             }
         }
-        handler => {
-            let exit = own_call(instance, platform, memory, cells, token, handler, &request);
+        _ => {
+            let exit = own_call(instance, platform, memory, cells, token, shape, &request);
             if let Exit::Return(status) = exit {
                 keep_error(config, cells, status);
             }
@@ -248,14 +248,18 @@ fn own_call<'a, P: Platform, M: CallerMemory>(
     memory: &mut M,
     cells: &mut HypervisorBuffer,
     token: u32,
-    handler: Handler,
+    shape: &Shape,
     request: &Request,
 ) -> Exit<'a> {
     let config = instance.config;
     let sources = Sources::new(instance, platform);
-    let change = match handler {
+    let change = match shape.handler {
         Handler::ChangeMsi => {
             let status = msi::change_msi(config, sources, memory, cells, token, request);
+            return Exit::Return(status);
+        }
+        Handler::CheckException => {
+            let status = check_exception(platform, memory, cells, token, shape, request);
             return Exit::Return(status);
         }
         Handler::StopSelf => return Exit::Leave(&config.stop_self),

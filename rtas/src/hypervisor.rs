@@ -3,9 +3,9 @@
 use rtas_abi::{buffer, status};
 
 use crate::decode::Request;
-use crate::memory::{Bounds, CallerMemory};
+use crate::memory::{Bounds, CallerBytes, CallerMemory};
 use crate::platform::{HypervisorBuffer, Platform};
-use crate::table::{Area, EVENT_LOG_BYTES, Handler, Length, MAX_AREAS, Shape};
+use crate::table::{Area, Handler, Length, MAX_AREAS, Shape};
 
 /// Makes the call `token` with `inputs`, and returns its status word. `outputs` are what the output
 /// cells hold before, the status word's own left out: the hypervisor writes no output but the
@@ -160,7 +160,7 @@ const SECOND: u32 = 1_000_000_000;
 
 /// Whether the caller may have the memory that the inputs in `cells` say.
 #[inline(always)]
-fn areas_allowed(bounds: &Bounds, areas: &[Area; MAX_AREAS], cells: &HypervisorBuffer) -> bool {
+pub fn areas_allowed(bounds: &Bounds, areas: &[Area; MAX_AREAS], cells: &HypervisorBuffer) -> bool {
     let input = |index: u8| cells.get(buffer::ARGUMENTS + usize::from(index));
     // Most calls have none, and none has a second without a first.
     areas
@@ -171,10 +171,55 @@ fn areas_allowed(bounds: &Bounds, areas: &[Area; MAX_AREAS], cells: &HypervisorB
                 Length::Nothing => 0,
                 Length::Bytes(bytes) => bytes.into(),
                 Length::Input(index) => input(index),
-                Length::EventLog(index) => input(index).max(EVENT_LOG_BYTES),
             };
             length == 0 || bounds.allow(input(area.input).into(), length.into())
         })
+}
+
+/// `check-exception`: the hypervisor writes its log into memory of the call's own, and as much of it
+/// as there is room for goes to the caller (LoPAR R1-7.3.3.2-3). QEMU does not look at the length
+/// (`hw/ppc/spapr_events.c:check_exception`). Returns the status word.
+#[inline(never)]
+pub fn check_exception<P: Platform, M: CallerMemory>(
+    platform: &P,
+    memory: &mut M,
+    cells: &mut HypervisorBuffer,
+    token: u32,
+    shape: &Shape,
+    request: &Request,
+) -> i32 {
+    let bounds = memory.bounds();
+    let [address, length] = [4, 5].map(|index| buffer::ARGUMENTS + index);
+    if request.load_inputs(memory, cells).is_none() || !areas_allowed(&bounds, &shape.areas, cells)
+    {
+        return request.finish(memory, status::PARAMETER_ERROR);
+    }
+    let to = CallerBytes::new(&bounds, cells.get(address), cells.get(length));
+    let mut log = [0; EVENT_LOG_BYTES];
+    cells.set(length, EVENT_LOG_BYTES as u32);
+    head(cells, token, request.inputs(), request.outputs());
+    let _ = platform.h_rtas_about(cells, address, &mut log);
+    let status = answer(cells, request.inputs());
+    if let Some(to) = to.filter(|_| status == status::SUCCESS) {
+        for (index, byte) in (0..log_bytes(&log)).zip(&log) {
+            to.store(memory, index, *byte);
+        }
+    }
+    request.finish(memory, status)
+}
+
+/// More than QEMU's event logs have, in bytes (`hw/ppc/spapr_events.c`: `struct epow_extended_log`,
+/// `struct hp_extended_log`, and 8 bytes before them, less than 128 together).
+const EVENT_LOG_BYTES: usize = 512;
+
+/// Length of an event log, in bytes: eight, and as many as the second four say if there is an
+/// extended part (LoPAR 10.3.2.1).
+fn log_bytes(log: &[u8; EVENT_LOG_BYTES]) -> u32 {
+    const EXTENDED: u8 = 1 << 2;
+    match log[1] & EXTENDED {
+        0 => 8,
+        _ => u32::from_be_bytes([log[4], log[5], log[6], log[7]]).saturating_add(8),
+    }
 }
 
 /// The nanoseconds of a time of day as QEMU gives it: year, month, day, hour, minute, second, and
@@ -241,6 +286,12 @@ pub fn make<P: Platform>(platform: &P, cells: &mut HypervisorBuffer, inputs: usi
     // The status of the hypercall says no more than the status word does: QEMU stores -3 there for
     // a token that it does not know, and returns H_PARAMETER (`hw/ppc/spapr_rtas.c`).
     let _ = platform.h_rtas(cells);
+    answer(cells, inputs)
+}
+
+/// The status word of a call that was made with `inputs` inputs.
+#[inline(always)]
+fn answer(cells: &mut HypervisorBuffer, inputs: usize) -> i32 {
     let status_cell = buffer::ARGUMENTS.wrapping_add(inputs);
     match cells.get(status_cell) as i32 {
         NO_STATUS => {

@@ -67,6 +67,10 @@ pub trait Platform {
     /// call is in the buffer. A compiler barrier: every store made before is in memory.
     fn h_rtas(&self, buffer: &mut HypervisorBuffer) -> i64;
 
+    /// [`Self::h_rtas`], the hypervisor being told in cell `cell` where `memory` lies, which it may
+    /// write.
+    fn h_rtas_about(&self, buffer: &mut HypervisorBuffer, cell: usize, memory: &mut [u8]) -> i64;
+
     /// A full memory barrier (`hwsync`): everything before it is performed, for every processor
     /// and for the hypervisor, before anything after it.
     fn full_barrier(&self);

@@ -85,6 +85,8 @@ pub enum Handler {
     Nvram,
     /// One hypercall with the caller's cells; (0, 0) is `power-off`.
     SetPowerLevel,
+    /// One hypercall with the caller's cells, but for its event log.
+    CheckException,
     /// One hypercall with the caller's cells, unless they have more memory than QEMU ever asks for.
     ConfigureConnector,
     /// `rtas-last-error`: the error that the blob keeps.
@@ -142,6 +144,7 @@ impl Handler {
             | Self::PciConfig
             | Self::QuerySource
             | Self::Nvram
+            | Self::CheckException
             | Self::SetPowerLevel
             | Self::ConfigureConnector => Implementer::Forwarded,
             Self::StopSelf | Self::SystemReboot | Self::PowerOff => Implementer::Leaves,
@@ -183,14 +186,7 @@ pub enum Length {
     Bytes(u16),
     /// As many bytes as this input says.
     Input(u8),
-    /// As many bytes as this input says, and at least [`EVENT_LOG_BYTES`]: QEMU does not look at it
-    /// (`hw/ppc/spapr_events.c:check_exception`).
-    EventLog(u8),
 }
-
-/// More than QEMU's event logs have, in bytes (`hw/ppc/spapr_events.c`: `struct epow_extended_log`,
-/// `struct hp_extended_log`, and 8 bytes before them).
-pub const EVENT_LOG_BYTES: u32 = 1024;
 
 /// An input that is the real address of memory which the hypervisor reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,11 +211,6 @@ impl Area {
 
     const fn long(input: u8, length: u8) -> Self {
         let length = Length::Input(length);
-        Self { input, length }
-    }
-
-    const fn event_log(input: u8, length: u8) -> Self {
-        let length = Length::EventLog(length);
         Self { input, length }
     }
 }
@@ -373,7 +364,8 @@ pub const CALLS: [Call; COUNT] = {
             n(1),
             Lopar("7.3.3.2"),
         )
-        .about(Area::event_log(4, 5))
+        .by(Handler::CheckException)
+        .about(Area::long(4, 5))
         .promising(HANDLER_SAFE),
         call(name::EVENT_SCAN, n(4), n(1), Lopar("7.3.3.1")).about(Area::long(2, 3)),
         call(

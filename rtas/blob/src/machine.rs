@@ -33,6 +33,13 @@ impl Platform for Processor {
         status
     }
 
+    fn h_rtas_about(&self, buffer: &mut HypervisorBuffer, cell: usize, memory: &mut [u8]) -> i64 {
+        // The area lies below 4 GiB, and the stack in it. The address is exposed, so that the
+        // memory may change in the hypercall.
+        buffer.set(cell, memory.as_mut_ptr().expose_provenance() as u32);
+        self.h_rtas(buffer)
+    }
+
     #[inline(always)]
     fn full_barrier(&self) {
         // SAFETY: hwsync orders memory accesses and has no other effect; without `nomem` it is a

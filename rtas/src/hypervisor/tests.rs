@@ -31,7 +31,7 @@ const ABOUT_MEMORY: [(&str, &[u32], usize, u32); 11] = [
     ("ibm,get-system-parameter", &[20, 0x5000, 0x100], 1, 0x100),
     ("ibm,set-system-parameter", &[20, 0x5000], 1, 2),
     ("check-exception", &[0x500, 0, 0, 0, 0x5000, 2048], 4, 2048),
-    ("check-exception", &[0x500, 0, 0, 0, 0x5000, 8, 0], 4, 1024),
+    ("check-exception", &[0x500, 0, 0, 0, 0x5000, 8, 0], 4, 8),
     ("event-scan", &[0, 0, 0x5000, 64], 2, 64),
     ("nvram-fetch", &[0, 0x5000, 0x10], 1, 0x10),
     ("nvram-store", &[0, 0x5000, 0x10], 1, 0x10),
@@ -270,4 +270,51 @@ fn what_is_no_date_or_time_is_refused_and_the_hypervisor_not_asked() {
     ] {
         assert_eq!(set(bad), (-3, 0), "{bad:?}");
     }
+}
+
+#[test]
+fn an_event_log_is_cut_at_the_callers_length_and_the_hypervisor_gets_the_calls_own_memory() {
+    use crate::testing::hypervisor::PRIVATE;
+    let mut log: Vec<u8> = (1..=120).collect();
+    // An extended part of 108 bytes.
+    log[1] = 4;
+    log[4..8].copy_from_slice(&[0, 0, 0, 108]);
+    for width in [CellWidth::Bits32, CellWidth::Bits64] {
+        for (length, stored) in [(0, 0), (1, 1), (64, 64), (116, 116), (2048, 116)] {
+            let machine = Machine::new();
+            let name = token("check-exception");
+            {
+                let mut state = machine.hypervisor.state();
+                state.answers.insert(name, vec![0]);
+                state.written.clone_from(&log);
+            }
+            let mut memory = Memory::new();
+            let inputs = [0x500, 0, u32::MAX, 0, 0x5000, length];
+            match width {
+                CellWidth::Bits32 => memory.put(BUFFER, name, &inputs, &[9]),
+                CellWidth::Bits64 => {
+                    memory.put64(BUFFER, name.into(), &inputs.map(u64::from), &[9]);
+                }
+            }
+            let exit = machine.dispatch(&machine.hypervisor, &mut memory, width);
+            assert!(matches!(exit, Exit::Return(0)), "{length} {width:?}");
+            let told = machine.hypervisor.state().calls[0].clone();
+            assert_eq!(told[7..9], [PRIVATE, 512], "where, and how long");
+            assert_eq!(memory.bytes[0x5000..0x5000 + stored], log[..stored]);
+            let behind = &memory.bytes[0x5000 + stored..0x6000];
+            assert!(behind.iter().all(|byte| *byte == 0xa5), "{length}");
+        }
+    }
+}
+
+#[test]
+fn without_an_event_nothing_is_stored_but_the_status() {
+    let machine = Machine::new();
+    let name = token("check-exception");
+    machine.hypervisor.state().answers.insert(name, vec![1]);
+    let mut memory = Memory::new();
+    memory.put(BUFFER, name, &[0x500, 0, 0, 0, 0x5000, 64], &[9]);
+    let exit = machine.dispatch(&machine.hypervisor, &mut memory, CellWidth::Bits32);
+    assert!(matches!(exit, Exit::Return(1)));
+    assert_eq!(memory.stores, [(BUFFER + 4 * 9, 4)]);
 }

@@ -18,6 +18,10 @@ impl Platform for Refusing {
         -2
     }
 
+    fn h_rtas_about(&self, cells: &mut HypervisorBuffer, _: usize, _: &mut [u8]) -> i64 {
+        self.h_rtas(cells)
+    }
+
     fn full_barrier(&self) {}
 }
 
@@ -100,6 +104,13 @@ impl Platform for Without<'_> {
         match cells.get(0) {
             call if call == self.call => -2,
             _ => self.hypervisor.h_rtas(cells),
+        }
+    }
+
+    fn h_rtas_about(&self, cells: &mut HypervisorBuffer, cell: usize, memory: &mut [u8]) -> i64 {
+        match cells.get(0) {
+            call if call == self.call => -2,
+            _ => self.hypervisor.h_rtas_about(cells, cell, memory),
         }
     }
 

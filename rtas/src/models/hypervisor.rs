@@ -199,6 +199,10 @@ impl Platform for Caller<'_> {
         0
     }
 
+    fn h_rtas_about(&self, _: &mut HypervisorBuffer, _: usize, _: &mut [u8]) -> i64 {
+        unreachable!("no call of the models is about memory")
+    }
+
     fn full_barrier(&self) {
         step();
         let after = self.after.replace(!self.after.get());

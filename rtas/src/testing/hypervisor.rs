@@ -33,6 +33,8 @@ pub struct State {
     pub calls: Vec<Vec<u32>>,
     /// What calls that are not modelled answer: outputs, status first.
     pub answers: HashMap<u32, Vec<u32>>,
+    /// What is written where a call is told of memory, if it answers success.
+    pub written: Vec<u8>,
     allocated: BTreeSet<u32>,
 }
 
@@ -41,6 +43,8 @@ pub struct Hypervisor {
     state: Mutex<State>,
 }
 
+/// Where memory of the blob's own is.
+pub const PRIVATE: u32 = 0x8100;
 const PARAMETER_ERROR: u32 = -3i32 as u32;
 const HARDWARE_ERROR: u32 = -1i32 as u32;
 
@@ -57,6 +61,7 @@ impl Hypervisor {
                 devices: HashMap::new(),
                 calls: Vec::new(),
                 answers: HashMap::new(),
+                written: Vec::new(),
                 allocated: BTreeSet::new(),
             }),
         }
@@ -216,6 +221,16 @@ impl Platform for Hypervisor {
             buffer.set(3 + inputs + index, *value);
         }
         if known { 0 } else { -4 }
+    }
+
+    fn h_rtas_about(&self, buffer: &mut HypervisorBuffer, cell: usize, memory: &mut [u8]) -> i64 {
+        buffer.set(cell, PRIVATE);
+        let result = self.h_rtas(buffer);
+        if buffer.get(3 + buffer.get(1) as usize) == 0 {
+            let written = &self.state().written;
+            memory[..written.len()].copy_from_slice(written);
+        }
+        result
     }
 
     fn full_barrier(&self) {

@@ -51,6 +51,10 @@ impl Platform for Interrupted<'_> {
         self.hypervisor.h_rtas(buffer)
     }
 
+    fn h_rtas_about(&self, buffer: &mut HypervisorBuffer, cell: usize, memory: &mut [u8]) -> i64 {
+        self.hypervisor.h_rtas_about(buffer, cell, memory)
+    }
+
     fn full_barrier(&self) {
         self.hypervisor.full_barrier();
     }
@@ -81,6 +85,13 @@ impl Platform for Dying<'_> {
         status
     }
 
+    fn h_rtas_about(&self, buffer: &mut HypervisorBuffer, cell: usize, memory: &mut [u8]) -> i64 {
+        self.step();
+        let status = self.hypervisor.h_rtas_about(buffer, cell, memory);
+        self.step();
+        status
+    }
+
     fn full_barrier(&self) {
         self.step();
         self.hypervisor.full_barrier();
@@ -103,12 +114,23 @@ pub fn dies_at(hypervisor: &Hypervisor, steps: usize, call: impl FnOnce(&dyn Dyn
 /// [`Platform`] behind a reference, so that a closure can take any.
 pub trait DynPlatform {
     fn h_rtas_by(&self, buffer: &mut HypervisorBuffer) -> i64;
+    fn h_rtas_about_by(&self, buffer: &mut HypervisorBuffer, cell: usize, memory: &mut [u8])
+    -> i64;
     fn full_barrier_by(&self);
 }
 
 impl<P: Platform> DynPlatform for P {
     fn h_rtas_by(&self, buffer: &mut HypervisorBuffer) -> i64 {
         self.h_rtas(buffer)
+    }
+
+    fn h_rtas_about_by(
+        &self,
+        buffer: &mut HypervisorBuffer,
+        cell: usize,
+        memory: &mut [u8],
+    ) -> i64 {
+        self.h_rtas_about(buffer, cell, memory)
     }
 
     fn full_barrier_by(&self) {
@@ -119,6 +141,10 @@ impl<P: Platform> DynPlatform for P {
 impl Platform for &dyn DynPlatform {
     fn h_rtas(&self, buffer: &mut HypervisorBuffer) -> i64 {
         (**self).h_rtas_by(buffer)
+    }
+
+    fn h_rtas_about(&self, buffer: &mut HypervisorBuffer, cell: usize, memory: &mut [u8]) -> i64 {
+        (**self).h_rtas_about_by(buffer, cell, memory)
     }
 
     fn full_barrier(&self) {
