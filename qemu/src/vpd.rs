@@ -33,7 +33,13 @@ pub(crate) fn of_tree(tree: &Tree) -> Vec<u8> {
         location.push_str("-Y1");
         location
     };
-    let version = concat!("oxrtas ", env!("CARGO_PKG_VERSION"));
+    // QEMU's is zero unless it was given one (hw/ppc/spapr.c:spapr_build_fdt).
+    let uuid = root("vm,uuid");
+    let is_given = uuid.bytes().any(|digit| !matches!(digit, b'0' | b'-'));
+    // The temporary side, the permanent one, and the one that was booted (lsvpd's
+    // src/output/lsmcode.cpp:printSystem): there is one image.
+    const VERSION: &str = concat!("oxrtas-", env!("CARGO_PKG_VERSION"));
+    let image = [VERSION; 3].join(" ");
     let mut records = Vec::new();
     let mut add = |location: &str, name: &str, keywords: &[(&[u8; 2], &str)]| {
         records.extend(record(location, &stanza(location, name, keywords)));
@@ -44,13 +50,17 @@ pub(crate) fn of_tree(tree: &Tree) -> Vec<u8> {
         &[
             (b"TM", model),
             (b"SE", serial),
-            (b"SU", root("vm,uuid")),
+            (b"SU", if is_given { uuid } else { "" }),
             (b"Z0", root("ibm,partition-name")),
             (b"Z1", root("host-model")),
             (b"Z2", root("host-serial")),
         ],
     );
-    add(&firmware, "System Firmware", &[(b"CL", version)]);
+    add(
+        &firmware,
+        "System Firmware",
+        &[(b"MI", &image), (b"CL", VERSION)],
+    );
     records
 }
 

@@ -61,7 +61,13 @@ fn the_system_and_the_firmware_are_told_from_the_tree() {
     assert_eq!(keyword(keywords, "SE"), Some("IBM,0289ABCDE"));
     assert_eq!(keyword(keywords, "Z0"), Some("guest"));
     assert_eq!(keyword(keywords, "Z2"), None, "the host tells nothing");
-    assert!(keyword(version, "CL").unwrap().starts_with("oxrtas "));
+    let image = keyword(version, "MI").unwrap();
+    let sides: Vec<_> = image.split(' ').collect();
+    assert!(
+        sides.len() == 3 && sides.iter().all(|side| side.starts_with("oxrtas-")),
+        "{image}"
+    );
+    assert_eq!(keyword(version, "CL"), Some(sides[0]));
 
     let tree = guest.flat_tree();
     let rtas = tree.find("/rtas").unwrap();
@@ -81,6 +87,23 @@ fn the_system_and_the_firmware_are_told_from_the_tree() {
     let at = base + layout.image + layout.config + layout.vpd;
     assert_eq!(guest.board().bytes(at..at + vpd.len() as u64), vpd);
     assert!(at + vpd.len() as u64 <= base + layout.size);
+}
+
+#[test]
+fn a_uuid_that_nobody_gave_is_not_told() {
+    for (uuid, told) in [
+        ("00000000-0000-0000-0000-000000000000", None),
+        (
+            "0a000000-0000-0000-0000-000000000000",
+            Some("0a000000-0000-0000-0000-000000000000"),
+        ),
+    ] {
+        let mut setup = Setup::new();
+        setup.set("/", "vm,uuid", format!("{uuid}\0").as_bytes());
+        let guest = setup.boot().unwrap();
+        let (_, stanza) = records(&guest.firmware.rtas.vpd).next().unwrap();
+        assert_eq!(keyword(&read(stanza).1, "SU"), told);
+    }
 }
 
 #[test]

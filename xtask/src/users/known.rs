@@ -98,7 +98,7 @@ pub const FAILURES: &[Failure] = &[
     },
     Failure {
         user: "lsvpd",
-        checks: &["rtas-get-vpd"],
+        checks: &["rtas-get-vpd", "lsmcode"],
         on: &["slof", "vof"],
         whose: Whose::Qemu,
         reason: "there is no ibm,get-vpd",
@@ -134,6 +134,30 @@ pub const DIFFERENCES: &[Different] = &[
         check: "rtas-node",
         whose: Whose::Ours,
         reason: "oxrtas has a version and calls of its own, and room for them",
+    },
+    Different {
+        user: "lsvpd",
+        check: "rtas-get-vpd",
+        whose: Whose::Qemu,
+        reason: "SLOF has no ibm,get-vpd",
+    },
+    Different {
+        user: "lsvpd",
+        check: "lsvpd",
+        whose: Whose::Qemu,
+        reason: "SLOF has no ibm,get-vpd, which has the firmware's version and the location of the system",
+    },
+    Different {
+        user: "lsvpd",
+        check: "lscfg",
+        whose: Whose::Qemu,
+        reason: "SLOF has no ibm,get-vpd, which adds an entry for the firmware",
+    },
+    Different {
+        user: "lsvpd",
+        check: "lsmcode",
+        whose: Whose::Qemu,
+        reason: "SLOF has no ibm,get-vpd, which has the firmware's version",
     },
 ];
 

@@ -9,6 +9,6 @@ ask rtas-get-vpd 0 'System VPD' rtas_ibm_get_vpd
 ask vpdupdate 0 - vpdupdate
 ask lsvpd 0 '^\*TM ' lsvpd
 ask lscfg 0 'Model Architecture: chrp' lscfg
-ask lsmcode 0 - lsmcode
+ask lsmcode 0 'oxrtas-[0-9.]+ \(b\)' lsmcode
 ask sys-ident 2 'Could not open /proc/device-tree/system-id' sys_ident -s
 end_user
