@@ -283,10 +283,18 @@ fn head(cells: &mut HypervisorBuffer, token: u32, inputs: usize, outputs: usize)
 /// Makes the call that is in `cells`, and returns its status word.
 #[inline(always)]
 pub fn make<P: Platform>(platform: &P, cells: &mut HypervisorBuffer, inputs: usize) -> i32 {
+    let _ = ask(platform, cells, inputs);
+    answer(cells, inputs)
+}
+
+/// The hypercall of [`make`], and what is in the status word then: [`NO_STATUS`] where nothing was
+/// done.
+#[inline(always)]
+pub fn ask<P: Platform>(platform: &P, cells: &mut HypervisorBuffer, inputs: usize) -> i32 {
     // The status of the hypercall says no more than the status word does: QEMU stores -3 there for
     // a token that it does not know, and returns H_PARAMETER (`hw/ppc/spapr_rtas.c`).
     let _ = platform.h_rtas(cells);
-    answer(cells, inputs)
+    cells.get(buffer::ARGUMENTS.wrapping_add(inputs)) as i32
 }
 
 /// The status word of a call that was made with `inputs` inputs.
@@ -304,7 +312,7 @@ fn answer(cells: &mut HypervisorBuffer, inputs: usize) -> i32 {
 }
 
 /// No status of any call.
-const NO_STATUS: i32 = i32::MIN;
+pub const NO_STATUS: i32 = i32::MIN;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

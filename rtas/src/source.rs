@@ -268,7 +268,7 @@ impl<'a, P: Platform> Sources<'a, P> {
         // All of it before the barrier, so that nothing but the hypercall is between the two.
         hypervisor::prepare(buffer, token.copied().unwrap_or(0), inputs, [0]);
         self.platform.full_barrier();
-        let written = hypervisor::make(self.platform, buffer, inputs.len());
+        let written = hypervisor::ask(self.platform, buffer, inputs.len());
         self.platform.full_barrier();
         (written, source.load())
     }
@@ -315,6 +315,9 @@ impl<'a, P: Platform> Sources<'a, P> {
         let mut word = own;
         let (mut answer, mut now) = (change.answer, change.now);
         loop {
+            if answer == hypervisor::NO_STATUS {
+                buffer.set_unanswered();
+            }
             if now != word {
                 word = now;
             } else if answer == status::SUCCESS || word != own {
