@@ -368,4 +368,6 @@ pub fn exhausted<M: CallerMemory>(
 }
 
 #[cfg(all(test, not(loom)))]
+mod fuzz;
+#[cfg(all(test, not(loom)))]
 mod tests;

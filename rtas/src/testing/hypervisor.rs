@@ -173,7 +173,7 @@ impl State {
             return vec![0, 0];
         }
         if requested > device.most {
-            return vec![0, device.most, sequence + 1, kind];
+            return vec![0, device.most, sequence.wrapping_add(1), kind];
         }
         let free = |first: &u32| {
             (*first..*first + requested).all(|number| !self.allocated.contains(&number))
@@ -186,7 +186,7 @@ impl State {
             self.free(block);
         }
         self.devices.insert(key, device);
-        vec![0, requested, sequence + 1, kind]
+        vec![0, requested, sequence.wrapping_add(1), kind]
     }
 }
 
