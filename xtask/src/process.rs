@@ -1,8 +1,11 @@
-//! Running programs whose output is wanted as a whole.
+//! Running programs: those whose output is wanted as a whole, and those that take long and must not
+//! outlive this one.
 
 use crate::error::WithHint;
 use anyhow::{Context, Result, bail};
-use std::process::{Command, Stdio};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 /// Lines of a failed program's output that an error shows.
 const TAIL_LINES: usize = 25;
@@ -23,6 +26,74 @@ pub fn output(command: &mut Command) -> Result<String> {
         bail!("{shown} ended with {}:\n{}", output.status, tail(&all));
     }
     Ok(text)
+}
+
+/// Runs the program of its arguments, and ends it and all that it started when standard input ends:
+/// whoever has the other end closed it, or is there no more, however it was ended.
+const WATCHED: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- &
+program=$!
+(read -r _ <&3; kill -TERM 0) >/dev/null 2>&1 &
+watcher=$!
+exec 3<&-
+wait "$program"
+status=$?
+kill "$watcher" 2>/dev/null
+exit "$status"
+"#;
+
+/// A program with all that it starts, a process group of its own. It ends when this is dropped, and
+/// when this process ends, by a signal too.
+#[derive(Debug)]
+pub struct Group {
+    child: Child,
+    alive: Option<ChildStdin>,
+}
+
+impl Group {
+    /// Starts `command`, of which the program, its arguments, its environment and its directory
+    /// count, with standard output piped.
+    pub fn spawn(command: &Command, errors: Stdio) -> io::Result<Self> {
+        let mut watched = Command::new("sh");
+        watched.args(["-c", WATCHED, "sh"]);
+        watched.arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => watched.env(name, value),
+                None => watched.env_remove(name),
+            };
+        }
+        if let Some(directory) = command.get_current_dir() {
+            watched.current_dir(directory);
+        }
+        let mut child = watched
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .process_group(0)
+            .spawn()?;
+        let alive = child.stdin.take();
+        Ok(Self { child, alive })
+    }
+
+    /// Its standard output, the first time.
+    pub fn output(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Waits until the program has ended.
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        drop(self.alive.take());
+        // It has ended, or will without this.
+        let _ = self.child.wait();
+    }
 }
 
 /// The command as it could be typed.
@@ -57,6 +128,7 @@ pub fn tail(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead, Read};
 
     #[test]
     fn a_quoted_word_comes_through_a_shell_unchanged() {
@@ -65,6 +137,35 @@ mod tests {
             let seen = output(Command::new("sh").args(["-c", &script])).unwrap();
             assert_eq!(seen, word);
         }
+    }
+
+    /// A shell script in a group, and its output.
+    fn group(script: &str) -> (Group, ChildStdout) {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let mut group = Group::spawn(&command, Stdio::inherit()).unwrap();
+        let output = group.output().unwrap();
+        (group, output)
+    }
+
+    #[test]
+    fn all_that_a_program_started_ends_with_whoever_started_it() {
+        let (group, output) =
+            group("(sleep 20; echo survived) & echo started; sleep 20; echo survived");
+        let mut lines = io::BufReader::new(output).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "started");
+        drop(group);
+        // Whoever could still write is gone.
+        assert!(lines.next().is_none());
+    }
+
+    #[test]
+    fn a_group_gives_the_output_and_the_status_of_its_program() {
+        let (mut group, mut output) = group("read none || echo \"$OXRTAS_NONE at end\"; exit 7");
+        let mut text = String::new();
+        output.read_to_string(&mut text).unwrap();
+        assert_eq!(text, " at end\n");
+        assert_eq!(group.wait().unwrap().code(), Some(7));
     }
 
     #[test]

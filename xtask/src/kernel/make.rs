@@ -1,6 +1,6 @@
 //! The kernel's own build.
 
-use crate::process;
+use crate::process::{self, Group};
 use crate::progress::Step;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
@@ -72,20 +72,17 @@ impl Make {
         let jobs = thread::available_parallelism().map_or(1, usize::from);
         let log = self.output("")?.join("errors");
         let step = Step::start(what);
-        let mut child = self
-            .command()?
-            .arg(format!("-j{jobs}"))
-            .args(targets)
-            .stdout(Stdio::piped())
-            .stderr(File::create(&log)?)
-            .spawn()
-            .context("cannot run make")?;
-        let output = child.stdout.take().context("make has no output")?;
+        let mut command = self.command()?;
+        command.arg(format!("-j{jobs}")).args(targets);
+        // It has children and grandchildren, and takes minutes.
+        let errors = File::create(&log)?;
+        let mut make = Group::spawn(&command, errors.into()).context("cannot run make")?;
+        let output = make.output().context("make has no output")?;
         for line in BufReader::new(output).split(b'\n') {
             // `  CC      kernel/panic.o`
             step.detail(String::from_utf8_lossy(&line?).trim());
         }
-        let status = child.wait()?;
+        let status = make.wait()?;
         if !status.success() {
             let errors = fs::read_to_string(&log).unwrap_or_default();
             bail!("make ended with {status}:\n{}", process::tail(&errors));
