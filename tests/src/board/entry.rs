@@ -172,6 +172,7 @@ unsafe impl Sync for Stack {}
 static BOOT_STACK: Stack = Stack(core::cell::UnsafeCell::new([0; STACK_SIZE]));
 
 extern "C" fn start(r3: u64, r4: u64, r5: u64, msr: u64, timebase: u64) -> ! {
+    super::heap::init();
     checks::run(Entered {
         r3,
         r4,

@@ -1,55 +1,54 @@
-//! The heap: a bump allocator that gives back the last block alone, which is enough for one run.
+//! The heap. Any processor may allocate; what one allocates another may give back.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::ptr::NonNull;
+
+use linked_list_allocator::Heap;
 
 const SIZE: usize = 24 << 20;
 
-#[repr(C, align(128))]
-struct Heap {
-    /// Protects: nothing but itself: the first free offset; 0 at start.
-    /// Holder: no one; one compare-and-swap per allocation.
-    /// Order: none needed; what lies in a block is published by whoever shares it.
-    /// Holder dies: the block is lost.
-    used: AtomicUsize,
-    memory: UnsafeCell<[u8; SIZE]>,
-}
-
-// SAFETY: blocks handed out by the atomic counter do not overlap.
-unsafe impl Sync for Heap {}
+/// The allocator.
+struct GuestHeap(
+    /// Protects: the free list; empty until [`init`].
+    /// Holder: any processor, for one allocation, in which it does not call RTAS: the handlers of
+    /// exceptions and system resets, which come in calls, do not allocate.
+    /// Order: nothing is taken while it is held.
+    /// Holder dies: whoever allocates next waits for ever, and the run's time limit ends it. The
+    /// processors that a check or a driver gives up are inside a call, and hold nothing.
+    spin::Mutex<Heap>,
+);
 
 #[global_allocator]
-static HEAP: Heap = Heap {
-    used: AtomicUsize::new(0),
-    memory: UnsafeCell::new([0; SIZE]),
-};
+static HEAP: GuestHeap = GuestHeap(spin::Mutex::new(Heap::empty()));
 
-// SAFETY: a block is taken by one step of the counter from where the last one ends, aligned and
-// inside `memory`; the counter goes back only to the start of the block that ends where it is.
-unsafe impl GlobalAlloc for Heap {
+#[repr(C, align(128))]
+struct Memory(UnsafeCell<[u8; SIZE]>);
+
+// SAFETY: only the allocator touches it.
+unsafe impl Sync for Memory {}
+
+static MEMORY: Memory = Memory(UnsafeCell::new([0; SIZE]));
+
+/// Gives the allocator its memory. Called once, by the boot processor, before anything allocates.
+pub fn init() {
+    // SAFETY: the memory is the allocator's alone, and this is called once.
+    unsafe { HEAP.0.lock().init(MEMORY.0.get().cast(), SIZE) };
+}
+
+// SAFETY: blocks come from the free list that the lock protects, with the layout asked for, and go
+// back to it with the layout they were given out with.
+unsafe impl GlobalAlloc for GuestHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let base = self.memory.get() as usize;
-        let start = |used: usize| (base + used).next_multiple_of(layout.align()) - base;
-        let taken = self
-            .used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                let end = start(used).checked_add(layout.size())?;
-                (end <= SIZE).then_some(end)
-            });
-        match taken {
-            Ok(used) => (self.memory.get() as *mut u8).wrapping_add(start(used)),
-            Err(_) => core::ptr::null_mut(),
-        }
+        let block = self.0.lock().allocate_first_fit(layout);
+        block.map_or(core::ptr::null_mut(), NonNull::as_ptr)
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // The last block goes back, so that strings that are made and dropped cost nothing.
-        let start = (block as usize).wrapping_sub(self.memory.get() as usize);
-        let end = start.wrapping_add(layout.size());
-        // Fails if another block was taken since; then this one is lost.
-        let _ = self
-            .used
-            .compare_exchange(end, start, Ordering::Relaxed, Ordering::Relaxed);
+        if let Some(block) = NonNull::new(block) {
+            // SAFETY: the caller of `dealloc` vouches that the block came from `alloc` with this
+            // layout.
+            unsafe { self.0.lock().deallocate(block, layout) };
+        }
     }
 }
