@@ -59,6 +59,12 @@ impl Arguments {
         self.groups.iter().any(|wanted| wanted == group)
     }
 
+    /// Whether the group was asked for by name, for some width or for all.
+    pub fn asks_part(&self, group: &str) -> bool {
+        let part = |wanted: &String| wanted.split('/').next() == Some(group);
+        self.groups.iter().any(part)
+    }
+
     /// Whether nothing but the moment of the guest's entry is to be measured: the tree need not be
     /// read, which takes long where it is large.
     pub fn entry_only(&self) -> bool {
@@ -114,6 +120,14 @@ mod tests {
         assert!(flat.flat && flat.plug && flat.wants("client"));
         assert_eq!(flat.calls, Some(7));
         assert!(!flat.asks("stress") && Arguments::parse("oxrtas.guest=stress").asks("stress"));
+    }
+
+    #[test]
+    fn a_group_may_be_asked_for_in_one_width() {
+        let arguments = Arguments::parse("oxrtas.guest=fuzz/32");
+        assert!(arguments.asks("fuzz/32") && !arguments.asks("fuzz/64"));
+        assert!(arguments.asks_part("fuzz") && !arguments.asks_part("fuz"));
+        assert!(!arguments.asks("fuzz") && !arguments.wants("calls"));
     }
 
     #[test]

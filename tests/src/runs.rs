@@ -49,6 +49,13 @@ const RUN: Run = Run {
     seconds: 60,
 };
 
+const FUZZ: Run = Run {
+    arguments: "oxrtas.guest=fuzz",
+    memory_mib: 256,
+    seconds: 600,
+    ..RUN
+};
+
 /// A PCI function with MSI-X, several of them, and an interrupt pin; one with MSI and a pin.
 const PCI_DEVICES: &[&str] = &["virtio-serial-pci", "edu"];
 
@@ -103,13 +110,26 @@ pub const RUNS: &[Run] = &[
         memory_mib: 256,
         ..RUN
     },
-    // A million random calls.
+    // A million random calls, all in one run or a third in each of three.
     Run {
         name: "fuzz",
-        arguments: "oxrtas.guest=fuzz",
-        memory_mib: 256,
-        seconds: 600,
-        ..RUN
+        seconds: 1800,
+        ..FUZZ
+    },
+    Run {
+        name: "fuzz-32",
+        arguments: "oxrtas.guest=fuzz/32",
+        ..FUZZ
+    },
+    Run {
+        name: "fuzz-64",
+        arguments: "oxrtas.guest=fuzz/64",
+        ..FUZZ
+    },
+    Run {
+        name: "fuzz-cells64",
+        arguments: "oxrtas.guest=fuzz/cells64",
+        ..FUZZ
     },
     // What QEMU dies of: see docs/findings.md.
     Run {

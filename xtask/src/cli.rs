@@ -126,6 +126,7 @@ Examples:
   cargo xtask conformance --firmware oxrtas --only xive --qemu 10.0
   cargo xtask conformance --firmware oxrtas --run stress
   cargo xtask conformance --firmware oxrtas --run fuzz    a million random calls
+  cargo xtask conformance --firmware oxrtas --run fuzz-32 the third of them by 32-bit cells
   cargo xtask conformance --html target/conformance.html
   cargo xtask conformance --list                      the requirements and their checks")]
     Conformance(ConformanceArgs),

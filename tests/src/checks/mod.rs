@@ -6,7 +6,7 @@
 //!
 //! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `handover`,
 //! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `concurrency`, `functions`; only when asked
-//! for: `bad`, `fuzz` (one processor), `qemu-nvram` and `qemu-window`; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
+//! for: `bad`, `fuzz` (one processor), `qemu-nvram` and `qemu-window`, `fuzz/32`, `fuzz/64` and `fuzz/cells64` for one width; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
 
 pub mod ask;
 pub mod bad;
@@ -229,7 +229,9 @@ fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Widt
         ("stress", stress::CHECKS),
     ];
     for (group, table) in groups {
-        if machine.arguments.asks(group) {
+        // A group, or one width of it: `fuzz`, `fuzz/32`.
+        let own = format!("{group}{}", width.suffix());
+        if machine.arguments.asks(group) || machine.arguments.asks(&own) {
             run_table(machine, report, table, width.suffix());
         }
     }
@@ -249,7 +251,7 @@ fn claim_end(machine: &mut Machine) {
 /// Takes the memory that checks work in.
 fn set_aside(machine: &mut Machine) {
     let size = machine.rtas_size();
-    if machine.arguments.asks("bad") || machine.arguments.asks("fuzz") {
+    if machine.arguments.asks("bad") || machine.arguments.asks_part("fuzz") {
         // Before anything else may end there.
         claim_end(machine);
     }

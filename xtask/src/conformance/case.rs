@@ -19,8 +19,11 @@ use std::time::Duration;
 /// How much longer than on an idle machine a run may take.
 const PATIENCE: u32 = 3;
 /// Runs that are too long for every test run, or end QEMU.
-const LONG: [&str; 5] = [
+const LONG: [&str; 8] = [
     "fuzz",
+    "fuzz-32",
+    "fuzz-64",
+    "fuzz-cells64",
     "qemu-nvram",
     "qemu-window",
     "stress-64",

@@ -28,6 +28,7 @@ use catalogue::Catalogue;
 use standing::Column;
 use std::fs;
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// Whether the catalogue of requirements keeps its rules: how many there are, or what it breaks.
 pub fn check_catalogue() -> Result<String> {
@@ -55,8 +56,16 @@ pub fn run(arguments: &ConformanceArgs) -> Result<ExitCode> {
     let mut unexpected = Vec::new();
     for case in &cases {
         eprintln!("{case}");
+        let started = Instant::now();
         let heard = runner.hear(case)?;
         let full = case.run.name == case::FULL;
+        if !full {
+            // Few checks, with figures.
+            for verdict in &heard.verdicts {
+                eprintln!("{}", verdict.line());
+            }
+            eprintln!("{case}: {:.1} s", started.elapsed().as_secs_f64());
+        }
         let failures = judge::failures(&heard, &known::of(&case.firmware), full);
         let column = Column::of(&catalogue, name(arguments, case), case, &heard);
         let surprises = failures.into_iter().chain(column.surprises.iter().cloned());
