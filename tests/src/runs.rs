@@ -142,6 +142,14 @@ pub const RUNS: &[Run] = &[
         arguments: "oxrtas.guest=qemu-window",
         ..RUN
     },
+    // Processors stop themselves and are started a thousand times, and leave nothing behind.
+    Run {
+        name: "rounds",
+        arguments: "oxrtas.guest=rounds",
+        processors: 4,
+        seconds: 120,
+        ..RUN
+    },
     // Every processor at work while a device comes and goes.
     Run {
         name: "stress",

@@ -89,6 +89,8 @@ pub struct Gate {
     pub(super) host_toc: u64,
     pub(super) host_msr: u64,
     trap_r4: u64,
+    trap_cr: u64,
+    resets: u64,
     vector: u64,
     srr0: u64,
     srr1: u64,
@@ -116,6 +118,12 @@ pub struct Gate {
 pub(super) const TRAP_R4_OFFSET: usize = offset_of!(Gate, trap_r4);
 /// Where a vector finds whether the processor dozes.
 pub(super) const DOZING_OFFSET: usize = offset_of!(Gate, dozing);
+/// Where a vector finds whether the processor is in a call.
+pub(super) const IN_CALL_OFFSET: usize = offset_of!(Gate, in_call);
+/// Where a vector counts system resets outside calls.
+pub(super) const RESETS_OFFSET: usize = offset_of!(Gate, resets);
+/// Where a vector puts CR.
+pub(super) const TRAP_CR_OFFSET: usize = offset_of!(Gate, trap_cr);
 
 const MAGIC: u64 = 0x6f78_7274_6173_4761;
 
@@ -400,6 +408,8 @@ impl Gate {
             host_toc: toc,
             host_msr: msr(),
             trap_r4: 0,
+            trap_cr: 0,
+            resets: 0,
             vector: 0,
             srr0: 0,
             srr1: 0,
@@ -518,6 +528,13 @@ impl Gate {
     /// The registers that the last call was entered with.
     pub fn entered_with(&self) -> &Registers {
         &self.before
+    }
+
+    /// r1 at the last exception.
+    pub fn stack_at_trap(&self) -> u64 {
+        let at = &raw const *self;
+        // SAFETY: as in `enter`.
+        unsafe { (&raw const (*at).after.gpr[1]).read_volatile() }
     }
 
     /// The last exception.

@@ -72,6 +72,15 @@ pub fn started_with(index: usize) -> (u64, u64) {
     )
 }
 
+/// System resets that the processor took outside calls.
+pub fn resets(index: usize) -> u64 {
+    let gate = STATIONS[index].gate.load(Ordering::Relaxed);
+    if gate == 0 {
+        return 0;
+    }
+    super::memory::read_word(gate + super::gate::RESETS_OFFSET as u64)
+}
+
 /// Gives the processor a job. It must be idle.
 pub fn assign(index: usize, job: Job) {
     STATIONS[index].job.store(job as usize, Ordering::Release);

@@ -6,7 +6,7 @@
 //!
 //! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `handover`,
 //! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `concurrency`, `functions`; only when asked
-//! for: `bad`, `fuzz` (one processor), `qemu-nvram` and `qemu-window`, `fuzz/32`, `fuzz/64` and `fuzz/cells64` for one width; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
+//! for: `bad`, `fuzz` (one processor), `rounds`, `qemu-nvram` and `qemu-window`, `fuzz/32`, `fuzz/64` and `fuzz/cells64` for one width; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
 
 pub mod ask;
 pub mod bad;
@@ -32,6 +32,7 @@ pub mod parameters;
 pub mod pci;
 pub mod processors;
 pub mod qemu;
+pub mod rounds;
 pub mod selftest;
 pub mod shapes;
 pub mod start;
@@ -223,10 +224,19 @@ fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Widt
             run_table(machine, report, clock::CHECKS, width.suffix());
         }
     }
-    let groups: [(&str, &[Check]); 3] = [
+    let groups: [(&str, &[Check]); 4] = [
         ("bad", bad::CHECKS),
         ("fuzz", bad::FUZZ),
         ("stress", stress::CHECKS),
+        // They leave nothing of an instance: its last width.
+        (
+            "rounds",
+            match width {
+                Width::Mode32 => &[],
+                Width::Mode64 => rounds::WITHOUT,
+                Width::Cells64 => rounds::WITH,
+            },
+        ),
     ];
     for (group, table) in groups {
         // A group, or one width of it: `fuzz`, `fuzz/32`.
