@@ -201,7 +201,8 @@ fn of(function: &'static str) -> Vec<Case> {
             ],
             outputs: 3,
         };
-        let mut rest = case(get(Input::Buffer, 64, 40), "rest", &[]);
+        // Room for all that is left: status 0.
+        let mut rest = case(get(Input::Buffer, 256, 40), "rest", &[]);
         rest.buffer = location;
         return vec![
             case(get(Input::Value(0), 8, 1), "part", &[]),
