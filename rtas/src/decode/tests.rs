@@ -262,11 +262,14 @@ fn a_token_is_found_at_its_guess_elsewhere_or_not_at_all() {
     let on = table::index_of("ibm,int-on").unwrap();
     machine.config.tokens.swap(off, on);
     machine.config.tokens[5] = 0;
+    let last = table::COUNT - 1;
+    machine.config.tokens[last] = 0x20f0;
     let find = |token| find(&machine.config, token);
     let place = |callee: Option<Callee>| callee.and_then(|callee| callee.index);
     assert_eq!(place(find(0x200c)), Some(on));
     assert_eq!(place(find(0x200d)), Some(off));
     assert_eq!(place(find(0x2000)), Some(0));
+    assert_eq!(place(find(0x20f0)), Some(last));
     assert_eq!(place(find(0xa)), Some(0), "early display-character");
     assert_eq!(find(0x2005), None, "not offered");
     assert_eq!(find(0x203f), None, "no such call in the table");

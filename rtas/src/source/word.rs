@@ -149,7 +149,14 @@ mod tests {
         assert_eq!((word.server(), word.priority()), (3, 0xff));
         assert!(word.is_masked());
         assert_eq!(word.bits(), 0x01ff_0003);
-        assert!(word.int_on().effective(3).is_masked(), "R1-7.3.10.4-5");
+        for server in [0, 3, u16::MAX] {
+            let on = Word::at_reset(server).int_on();
+            let masked = Effective {
+                server: 3,
+                priority: 0xff,
+            };
+            assert_eq!(on.effective(3), masked, "R1-7.3.10.4-5");
+        }
     }
 
     #[test]
