@@ -95,8 +95,14 @@ fn note(call: &Call) -> &'static str {
         (_, Handler::Nvram) => "the blob itself answers calls for 0 bytes",
         (_, Handler::SetPowerLevel) => "(0, 0) is `power-off`",
         (_, Handler::ConfigureConnector) => "an additional page is refused",
-        (name::CHECK_EXCEPTION, _) => {
-            "the seventh input is the upper half of the additional information"
+        (_, Handler::SetTimeOfDay) => "the blob refuses what is no date or time",
+        (name::READ_PCI_CONFIG | name::WRITE_PCI_CONFIG, _) => {
+            "without a unit id; before LoPAR; as with it where no function is"
+        }
+        (_, Handler::PciConfig) => "where no function is: success, all ones, nothing written",
+        (_, Handler::QuerySource) => "status 1 for an interrupt that the function does not have",
+        (_, Handler::CheckException) => {
+            "cut at the length given; the seventh input is the upper half of the additional information"
         }
         (name::IBM_RESET_PE_DMA_WINDOW, _) => {
             "LoPAR's name is `ibm,reset-pe-dma-windows`; token in `ibm,ddw-extensions`"
@@ -106,7 +112,6 @@ fn note(call: &Call) -> &'static str {
             "tells of what the hypervisor left undone, and of calls without a context"
         }
         (name::IBM_CONFIGURE_KERNEL_DUMP, _) => "QEMU 10.2 and later",
-        (name::READ_PCI_CONFIG | name::WRITE_PCI_CONFIG, _) => "without a unit id; before LoPAR",
         _ => "",
     }
 }
