@@ -49,6 +49,10 @@ void oxrtas_shared_round(struct caller *caller, u32 first);
 /* Makes @count sources silent again. */
 void oxrtas_silence(struct caller *caller, u32 first, u32 count);
 
+/* /proc/oxrtas_slot. */
+int oxrtas_slot_init(void);
+void oxrtas_slot_exit(void);
+
 /* Sources of each caller, and sources that all share. */
 #define OWN_SOURCES	4
 #define SHARED_SOURCES	4

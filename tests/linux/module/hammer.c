@@ -31,7 +31,7 @@
 
 static char *processors = "";
 module_param(processors, charp, 0444);
-MODULE_PARM_DESC(processors, "processors that call, as a list (default: all online)");
+MODULE_PARM_DESC(processors, "processors that call, as a list, or none (default: all online)");
 static char *only = "";
 module_param(only, charp, 0444);
 MODULE_PARM_DESC(only, "this call alone, on `source`, instead of all four on spare sources");
@@ -309,6 +309,7 @@ static int start(const struct cpumask *wanted)
 
 static int __init hammer_init(void)
 {
+	bool nobody = !strcmp(processors, "none");
 	cpumask_var_t wanted;
 	unsigned int cpu;
 	int error;
@@ -318,16 +319,22 @@ static int __init hammer_init(void)
 		return error;
 	if (!zalloc_cpumask_var(&wanted, GFP_KERNEL))
 		return -ENOMEM;
-	error = *processors ? cpulist_parse(processors, wanted) : 0;
+	error = *processors && !nobody ? cpulist_parse(processors, wanted) : 0;
 	if (!error && !*processors)
 		cpumask_copy(wanted, cpu_online_mask);
 	cpumask_and(wanted, wanted, cpu_online_mask);
 	for_each_online_cpu(cpu)
 		servers[server_count++] = get_hard_smp_processor_id(cpu);
-	error = error ?: start(wanted);
+	if (!nobody)
+		error = error ?: start(wanted);
 	free_cpumask_var(wanted);
 	if (!error && !proc_create_single("oxrtas_hammer", 0444, NULL, show))
 		error = -ENOMEM;
+	if (!error) {
+		error = oxrtas_slot_init();
+		if (error)
+			remove_proc_entry("oxrtas_hammer", NULL);
+	}
 	if (error)
 		stop();
 	return error;
@@ -335,6 +342,7 @@ static int __init hammer_init(void)
 
 static void __exit hammer_exit(void)
 {
+	oxrtas_slot_exit();
 	remove_proc_entry("oxrtas_hammer", NULL);
 	stop();
 }

@@ -313,6 +313,19 @@ pub const ALL: &[Scenario] = &[
         "the same processor, held outside RTAS",
     ),
     Scenario {
+        name: "slots/xics-4-2G",
+        description: "a panic while a PCI device is plugged, taken in, given back and unplugged",
+        others: &[(1, Work::Slots)],
+        expected: Expected::BY_CHANCE,
+        ..PLAIN
+    },
+    SLOTS,
+    control(
+        SLOTS,
+        "slots-msi-control/xics-4-2G",
+        "the same processor, held outside RTAS",
+    ),
+    Scenario {
         name: "second/xics-4-2G",
         description: "the kdump kernel panics as well, after a processor died inside ibm,int-off",
         append: AGAIN,
@@ -401,6 +414,19 @@ const CHANGE_MSI: Scenario = Scenario {
     hold: Some(Hold {
         processors: VICTIM,
         work: Work::Msi,
+        place: Place::Inside(name::IBM_CHANGE_MSI),
+        fate: Fate::Frozen,
+        and: None,
+    }),
+    ..FROZEN
+};
+
+const SLOTS: Scenario = Scenario {
+    name: "slots-msi/xics-4-2G",
+    description: "a processor that takes in a PCI device that was plugged dies inside ibm,change-msi",
+    hold: Some(Hold {
+        processors: VICTIM,
+        work: Work::Slots,
         place: Place::Inside(name::IBM_CHANGE_MSI),
         fate: Fate::Frozen,
         and: None,

@@ -122,9 +122,10 @@ impl Host {
             emulator: emulator.clone(),
             firmware: firmware.clone(),
             kernel: Some(kernel.kernel.image.clone()),
-            initramfs: Some(match scenario.hammer {
-                Some(_) => kernel.with_hammer(&subject.kernel, &self.programs)?,
-                None => kernel.initramfs.clone(),
+            initramfs: Some(if scenario.needs_module() {
+                kernel.with_hammer(&subject.kernel, &self.programs)?
+            } else {
+                kernel.initramfs.clone()
             }),
             append: words.join(" "),
             cpu: subject.cpu.clone(),

@@ -34,6 +34,10 @@ pub fn plan(pattern: &str, subjects: &[Subject], controls: bool) -> (Vec<Case>, 
     let mut cases: Vec<Case> = Vec::new();
     for subject in subjects {
         for &scenario in &wanted {
+            if let Some(why) = subject.cannot(scenario) {
+                eprintln!("left out: {} on {subject}: {why}", scenario.name);
+                continue;
+            }
             cases.push(Case {
                 scenario,
                 subject: subject.clone(),
@@ -107,6 +111,16 @@ mod tests {
         let hangs = |case: &&Case| case.subject.expected(case.scenario) == Outcome::Hang;
         assert_eq!(cases.iter().filter(hangs).count(), 2);
         assert_eq!(plan("frozen/", &subjects, false).0.len(), 1);
+    }
+
+    #[test]
+    fn what_a_kernel_cannot_do_is_left_out() {
+        let asked = |kernel| plan("slots/", &[subject("slof", kernel)], true).1;
+        assert_eq!((asked("6.1"), asked("patched-6.1")), (0, 0));
+        assert_eq!(
+            (asked("6.12"), asked("patched"), asked("patched-7.2")),
+            (1, 1, 1)
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::timeline::{Point, Timeline};
 use super::victims;
 use crate::gdb::Stub;
 use crate::guest::{Expectation, Mode, Transcript};
-use crate::qemu::{Machine, Qmp, Seen, Session};
+use crate::qemu::{Door, Machine, Qmp, Seen, Session};
 use anyhow::{Result, bail};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -77,6 +77,8 @@ impl Run {
 
 /// Lines of the console that a failed run shows.
 const CONSOLE_LINES: usize = 30;
+/// The device that comes and goes, and the slot that the guest knows.
+const VISITOR: (&str, &str) = ("virtio-net-pci", "5");
 /// How long a crash in which nobody is held may take to its kdump kernel, before it is looked at.
 const CRASH_LIMIT: Duration = Duration::from_secs(90);
 /// How long looking may take.
@@ -96,6 +98,19 @@ pub fn run(
     let name = name.as_str();
     let limit = Duration::from_secs(scenario.limit_seconds);
     let mut failures = Vec::new();
+    let door = scenario.is_visited().then(Door::new).transpose()?;
+    let mut machine = machine.clone();
+    machine.extra.extend(door.iter().flat_map(Door::arguments));
+    let machine = &machine;
+    let visits = |session: &mut Session| {
+        if door.is_some() {
+            session.wait_for(&["OXRTAS-PHASE plug"])?;
+        }
+        let (driver, slot) = VISITOR;
+        let until = session.deadline();
+        door.map(|door| door.open(until, driver, slot)).transpose()
+    };
+    let visiting;
     // What a processor that is held is held by, to the end of the run.
     let mut gdb = None;
     let mut observed = None;
@@ -103,6 +118,7 @@ pub fn run(
         None => {
             let (mut session, stub) = start(machine, name, limit)?;
             let mut control = session.qmp()?;
+            visiting = visits(&mut session)?;
             match watch(scenario, &mut session, &stub, &mut control, symbols) {
                 Ok(seen) => observed = seen,
                 Err(error) => failures.push(format!("{error:#}")),
@@ -111,6 +127,7 @@ pub fn run(
         }
         Some(hold) => {
             let (mut session, stub) = start(machine, name, limit)?;
+            visiting = visits(&mut session)?;
             let mut stub = stub.connect(Instant::now() + limit)?;
             let mut control = session.qmp()?;
             let run = hold::Run::new(
@@ -130,6 +147,10 @@ pub fn run(
             (session, control)
         }
     };
+    // QEMU does not end while it is asked for something.
+    if visiting.is_some_and(|visits| visits.finish() == 0) {
+        failures.push("the device was never unplugged".to_owned());
+    }
     let left = match (&scenario.hold, &observed) {
         (_, Some(observed)) => matches!(observed.verdict, Verdict::Left | Verdict::Ended),
         (Some(_), None) => false,

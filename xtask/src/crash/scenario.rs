@@ -67,6 +67,10 @@ pub enum Work {
     /// They take the driver of a PCI device away and give it back: ibm,change-msi and configuration
     /// space, under the kernel's RTAS lock.
     Msi,
+    /// They take in a PCI device that the host plugs and unplugs, and give it back: set-indicator,
+    /// ibm,configure-connector and ibm,change-msi among others, under the kernel's RTAS lock. Kernels
+    /// from 6.12 on (`dt` in `/sys/kernel/dlpar`).
+    Slots,
     /// What the test module does: the interrupt calls, without a lock ([`Scenario::hammer`]).
     Hammer,
 }
@@ -79,6 +83,7 @@ impl Work {
             Self::Console => "console",
             Self::Cores => "cpus",
             Self::Msi => "msi",
+            Self::Slots => "slots",
             Self::Hammer => "hammer",
         }
     }
@@ -86,7 +91,7 @@ impl Work {
     /// QEMU's arguments for what the work needs.
     pub fn devices(self) -> &'static [&'static str] {
         match self {
-            Self::Clock | Self::Cores | Self::Hammer => &[],
+            Self::Clock | Self::Cores | Self::Slots | Self::Hammer => &[],
             Self::Msi => &[
                 "-netdev",
                 "user,id=network",
@@ -302,6 +307,16 @@ impl Scenario {
         let others = self.others.iter().map(|(_, work)| *work);
         let parts = self.hold.into_iter().flat_map(Hold::parts);
         parts.map(|part| part.work).chain(others)
+    }
+
+    /// Whether the guest needs the test module.
+    pub fn needs_module(&self) -> bool {
+        self.hammer.is_some() || self.is_visited()
+    }
+
+    /// Whether the host plugs and unplugs a device.
+    pub fn is_visited(&self) -> bool {
+        self.works().any(|work| work == Work::Slots)
     }
 
     /// Processors that may be off at the crash, at most.

@@ -64,6 +64,12 @@ impl Subject {
         self.kernel.starts_with("patched")
     }
 
+    /// Why `scenario` cannot be run on this, if it cannot.
+    pub fn cannot(&self, scenario: &Scenario) -> Option<&'static str> {
+        let old = ["6.1", "patched-6.1"].contains(&self.kernel.as_str());
+        (old && scenario.is_visited()).then_some("/sys/kernel/dlpar has `dt` from Linux 6.12 on")
+    }
+
     /// Whether the interrupt calls follow LoPAR: the answers of those that QEMU implements do not.
     pub fn follows_lopar(&self) -> bool {
         !matches!(self.firmware.as_str(), "slof" | "vof")

@@ -7,6 +7,7 @@ mod machine;
 mod qmp;
 mod session;
 pub mod socket;
+mod visitor;
 
 pub use binary::Emulator;
 pub use console::Seen;
@@ -14,6 +15,7 @@ pub use devices::Attached;
 pub use machine::{Firmware, Machine};
 pub use qmp::Qmp;
 pub use session::{Ended, Session};
+pub use visitor::{Door, come_and_go};
 
 use crate::build::{self, Promise};
 use crate::cli::{MachineArgs, QemuArgs};

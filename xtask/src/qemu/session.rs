@@ -200,6 +200,11 @@ impl Session {
         Qmp::connect(&self.sockets.path().join("qmp"), self.deadline)
     }
 
+    /// When the run has to be over.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// Waits for QEMU to end by itself.
     pub fn finish(mut self) -> Result<Ended> {
         loop {

@@ -5,6 +5,12 @@ start_work() {
   # It is there already.
   hammer) return;;
   msi) load_modules;;
+  slots)
+    load_modules
+    insmod /lib/oxrtas_hammer.ko processors=none || verdict slots fail "the module does not load"
+    # The host plugs and unplugs from now on: what is there when the kernel starts is no hot plug.
+    phase plug
+    ;;
   esac
   if [ ! -e /oxrtas/work-$1.sh ]; then
     verdict work fail "there is no work $1"
