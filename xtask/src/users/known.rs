@@ -155,12 +155,6 @@ pub const DIFFERENCES: &[Different] = &[
     },
     Different {
         user: "lsvpd",
-        check: "lscfg",
-        whose: Whose::Qemu,
-        reason: "SLOF has no ibm,get-vpd, which adds an entry for the firmware",
-    },
-    Different {
-        user: "lsvpd",
         check: "lsmcode",
         whose: Whose::Qemu,
         reason: "SLOF has no ibm,get-vpd, which has the firmware's version",
