@@ -13,6 +13,7 @@ use super::target::{COMMANDER, Stopped};
 use super::unit::{self, Share, Unit};
 use anyhow::{Result, bail};
 use conformance_guest::points::{command, word};
+use rtas_abi::name;
 use std::collections::BTreeSet;
 
 /// Instructions that are sampled of a call that is not one of the four.
@@ -152,7 +153,9 @@ impl Nested<'_> {
         let target = self.bench.target()?;
         target.set(VICTIM, word::NESTED_SOURCE, &[SOURCE])?;
         let before = target.get(VICTIM, word::RESETS)?;
-        if number.is_multiple_of(MONITOR) {
+        // The monitor's wakes up processors that wait to be started too (hw/ppc/spapr.c, spapr_nmi).
+        let to_all = number.is_multiple_of(MONITOR) && self.case.call.function != name::START_CPU;
+        if to_all {
             target.reset_all()?;
             // Those that wait for commands go through their handlers, without a call, and wait on.
             for index in 0..target.running() {
