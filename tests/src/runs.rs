@@ -21,6 +21,8 @@ pub struct Run {
     pub interrupts: &'static str,
     /// Devices (QEMU's `-device`), for the checks of functions on them.
     pub devices: &'static [&'static str],
+    /// QEMU counts instructions, and time is theirs (`-icount`).
+    pub counts: bool,
     /// Only for firmware whose flat tree has linux,rtas-base.
     pub needs_flat: bool,
     /// Time limit, in seconds, on an idle machine with two processors.
@@ -45,6 +47,7 @@ const RUN: Run = Run {
     memory_mib: 512,
     interrupts: "xics",
     devices: &[],
+    counts: false,
     needs_flat: false,
     seconds: 60,
 };
@@ -108,6 +111,14 @@ pub const RUNS: &[Run] = &[
         name: "bad-input",
         arguments: "oxrtas.guest=bad",
         memory_mib: 256,
+        ..RUN
+    },
+    // How long calls take.
+    Run {
+        name: "ticks",
+        arguments: "oxrtas.guest=ticks",
+        devices: PCI_DEVICES,
+        counts: true,
         ..RUN
     },
     // A million random calls, all in one run or a third in each of three.

@@ -71,6 +71,17 @@ fn probes(machine: &mut Machine, data: u32) -> Vec<Probe> {
     probes
 }
 
+/// Entered with MSR[RI] = 1 and with 0.
+fn either(
+    machine: &mut Machine,
+    look: fn(&Registers, &Registers) -> Option<(alloc::string::String, alloc::string::String)>,
+) -> Verdict {
+    match each(machine, 0, look) {
+        Verdict::Pass(_) => each(machine, MSR_RI, look),
+        other => other,
+    }
+}
+
 /// Makes every probe with these MSR bits changed and looks at the registers of each.
 fn each(
     machine: &mut Machine,
@@ -107,7 +118,7 @@ fn each(
 
 /// Also made of broken instances by the self-test.
 pub fn general(machine: &mut Machine) -> Verdict {
-    each(machine, 0, |before, after| {
+    either(machine, |before, after| {
         [1usize, 2].into_iter().chain(13..32).find_map(|index| {
             let (wanted, saw) = (before.gpr[index], after.gpr[index]);
             (wanted != saw).then(|| (format!("r{index} {wanted:#x}"), format!("{saw:#x}")))
@@ -118,7 +129,7 @@ pub fn general(machine: &mut Machine) -> Verdict {
 /// To the letter, CR2-CR4 may change and the rest must be kept; the ABIs say the reverse. Only all
 /// of CR satisfies both. Also made of broken instances by the self-test.
 pub fn condition(machine: &mut Machine) -> Verdict {
-    each(machine, 0, |before, after| {
+    either(machine, |before, after| {
         (before.cr != after.cr)
             .then(|| (format!("CR {:#x}", before.cr), format!("{:#x}", after.cr)))
     })
@@ -126,7 +137,7 @@ pub fn condition(machine: &mut Machine) -> Verdict {
 
 /// Also made of broken instances by the self-test.
 pub fn condition_nonvolatile(machine: &mut Machine) -> Verdict {
-    each(machine, 0, |before, after| {
+    either(machine, |before, after| {
         ((before.cr ^ after.cr) & 0x00ff_f000 != 0).then(|| {
             (
                 format!("CR2-CR4 of {:#x}", before.cr),
@@ -138,7 +149,7 @@ pub fn condition_nonvolatile(machine: &mut Machine) -> Verdict {
 
 /// Also made of broken instances by the self-test.
 pub fn floating_point(machine: &mut Machine) -> Verdict {
-    each(machine, 0, |before, after| {
+    either(machine, |before, after| {
         (before.fpr != after.fpr)
             .then(|| (format!("{:x?}", before.fpr), format!("{:x?}", after.fpr)))
     })
@@ -169,7 +180,7 @@ pub fn msr_ri(machine: &mut Machine) -> Verdict {
 
 /// Also made of broken instances by the self-test.
 pub fn sprg(machine: &mut Machine) -> Verdict {
-    each(machine, 0, |before, after| {
+    either(machine, |before, after| {
         let pick = |registers: &Registers| [registers.sprg0, registers.sprg1, registers.sprg3];
         let (wanted, saw) = (pick(before), pick(after));
         (wanted != saw).then(|| (format!("SPRG0,1,3 {wanted:x?}"), format!("{saw:x?}")))
@@ -178,7 +189,7 @@ pub fn sprg(machine: &mut Machine) -> Verdict {
 
 /// Also made of broken instances by the self-test.
 pub fn decrementer(machine: &mut Machine) -> Verdict {
-    each(machine, 0, |before, after| {
+    either(machine, |before, after| {
         // The timebase was read before DEC was set and after it was read: DEC cannot have counted
         // more than that, and one tick more for the rounding of both.
         let passed = after.timebase.wrapping_sub(before.timebase);

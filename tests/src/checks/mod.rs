@@ -5,12 +5,13 @@
 //! write a function and name it in its module's table.
 //!
 //! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `handover`,
-//! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `concurrency`, `functions`; only when asked
-//! for: `bad`, `fuzz` (one processor), `rounds`, `qemu-nvram` and `qemu-window`, `fuzz/32`, `fuzz/64` and `fuzz/cells64` for one width; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
+//! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `concurrency`, `functions` (or the tables
+//! of these by their names, see [`FUNCTIONS`], `node`, `buffer`), `clock`; only when asked for: `ticks`, `bad`, `fuzz` (one processor), `rounds`, `qemu-nvram` and `qemu-window`, `fuzz/32`, `fuzz/64` and `fuzz/cells64` for one width; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
 
 pub mod ask;
 pub mod bad;
 pub mod bench;
+pub mod buffer;
 pub mod calls;
 pub mod client;
 pub mod clock;
@@ -19,6 +20,7 @@ pub mod concurrency;
 pub mod connectors;
 pub mod eeh;
 pub mod effects;
+pub mod ends;
 pub mod environment;
 pub mod events;
 pub mod flat;
@@ -28,6 +30,7 @@ pub mod interrupts;
 pub mod liars;
 pub mod msi;
 pub mod node;
+pub mod offers;
 pub mod parameters;
 pub mod pci;
 pub mod processors;
@@ -37,6 +40,7 @@ pub mod selftest;
 pub mod shapes;
 pub mod start;
 pub mod stress;
+pub mod ticks;
 pub mod vpd;
 pub mod windows;
 
@@ -142,8 +146,9 @@ pub fn run(entered: Entered) -> ! {
         run_table(&mut machine, report, client::CHECKS, "");
     }
     run_table(&mut machine, report, instantiate::NODE, "");
-    if machine.arguments.wants("functions") {
+    if machine.arguments.wants("functions") || machine.arguments.asks("node") {
         run_table(&mut machine, report, node::CHECKS, "");
+        run_table(&mut machine, report, offers::CHECKS, "");
         run_table(&mut machine, report, start::CHECKS, "");
     }
     if machine.arguments.flat || machine.arguments.wants("handover") {
@@ -152,9 +157,10 @@ pub fn run(entered: Entered) -> ! {
     if machine.arguments.wants("selftest") {
         let _vectors = Vectors::install();
         selftest::run(&mut machine, report);
-        liars::run(&mut machine, report, &FUNCTIONS);
+        liars::run(&mut machine, report, &FUNCTIONS.map(|(_, table)| table));
     }
     if machine.client.is_some() {
+        run_table(&mut machine, report, ends::CHECKS, "");
         run_table(&mut machine, report, instantiate::CHECKS, "");
     }
     if machine.arguments.bench {
@@ -184,20 +190,21 @@ pub fn run(entered: Entered) -> ! {
     console::power_off()
 }
 
-/// What single functions have to do, beside the interrupt calls and the processors.
-const FUNCTIONS: [&[Check]; 12] = [
-    shapes::CHECKS,
-    events::CHECKS,
-    parameters::CHECKS,
-    indicators::CHECKS,
-    connectors::CHECKS,
-    effects::CHECKS,
-    pci::CHECKS,
-    msi::CHECKS,
-    eeh::CHECKS,
-    windows::CHECKS,
-    vpd::CHECKS,
-    company::CHECKS,
+/// What single functions have to do, beside the interrupt calls and the processors: each table with a
+/// name by which it can be asked for alone.
+const FUNCTIONS: [(&str, &[Check]); 12] = [
+    ("shapes", shapes::CHECKS),
+    ("events", events::CHECKS),
+    ("parameters", parameters::CHECKS),
+    ("indicators", indicators::CHECKS),
+    ("connectors", connectors::CHECKS),
+    ("effects", effects::CHECKS),
+    ("pci", pci::CHECKS),
+    ("msi", msi::CHECKS),
+    ("eeh", eeh::CHECKS),
+    ("windows", windows::CHECKS),
+    ("vpd", vpd::CHECKS),
+    ("company", company::CHECKS),
 ];
 
 /// The checks that are made of one instance and one way to enter it.
@@ -215,16 +222,20 @@ fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Widt
             run_table(machine, report, table, width.suffix());
         }
     }
-    if machine.arguments.wants("functions") {
-        for table in FUNCTIONS {
+    if machine.arguments.wants("calls") || machine.arguments.asks("buffer") {
+        run_table(machine, report, buffer::CHECKS, width.suffix());
+    }
+    for (name, table) in FUNCTIONS {
+        if machine.arguments.wants("functions") || machine.arguments.asks(name) {
             run_table(machine, report, table, width.suffix());
         }
-        // They take seconds, and the width makes no difference to a clock.
-        if width == Width::Mode32 {
-            run_table(machine, report, clock::CHECKS, width.suffix());
-        }
     }
-    let groups: [(&str, &[Check]); 4] = [
+    // They take seconds, and the width makes no difference to a clock.
+    if machine.arguments.wants("clock") && width == Width::Mode32 {
+        run_table(machine, report, clock::CHECKS, width.suffix());
+    }
+    let groups: [(&str, &[Check]); 5] = [
+        ("ticks", ticks::CHECKS),
         ("bad", bad::CHECKS),
         ("fuzz", bad::FUZZ),
         ("stress", stress::CHECKS),

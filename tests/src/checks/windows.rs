@@ -13,9 +13,10 @@ use crate::subject::rtas::Outcome;
 /// The checks, in order.
 pub const CHECKS: &[Check] = &[
     check("R1-7.3.27-3", "window-without-a-bridge", no_bridge),
+    // Before those that take a window that is left for granted.
+    check("R1-7.3.27.3-1", "window-created-and-removed", round_trip),
     check("R1-7.3.27.1-2", "window-as-large-as-told", as_told),
     check("R1-7.3.27.2-2", "window-refused", refused),
-    check("R1-7.3.27.3-1", "window-created-and-removed", round_trip),
     check("R1-7.3.27.3-3", "window-default-comes-back", default_back),
     check("R1-7.3.27.4.1-3", "window-reset", reset),
 ];

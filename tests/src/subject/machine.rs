@@ -1,6 +1,7 @@
 //! The machine as its device tree describes it, read through the client interface or from the
 //! flat tree.
 
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -52,6 +53,8 @@ pub struct Machine {
     pub claimed_end: bool,
     /// Output cells that one step of a check leaves for the next.
     pub scratch_cells: Vec<i64>,
+    /// The longest call of each function that was asked by name, in ticks of the timebase.
+    pub ticks: BTreeMap<String, u64>,
 }
 
 /// Size of [`Machine::arena`].
@@ -88,6 +91,7 @@ impl Machine {
             places: [const { None }; 3],
             claimed_end: false,
             scratch_cells: Vec::new(),
+            ticks: BTreeMap::new(),
         };
         let text = machine.property("/chosen", "bootargs").unwrap_or_default();
         let text = String::from_utf8_lossy(&text);

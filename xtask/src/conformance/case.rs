@@ -132,9 +132,14 @@ impl Runner {
     /// What the guest says in `case`.
     pub fn hear(&self, case: &Case) -> Result<Heard> {
         let firmware = self.firmwares.get(&case.firmware).cloned();
+        self.hear_on(case, firmware.context("a firmware that nobody prepared")?)
+    }
+
+    /// The same on this firmware, however the case calls it.
+    pub fn hear_on(&self, case: &Case, firmware: Firmware) -> Result<Heard> {
         let machine = Machine {
             emulator: Emulator::named(&case.qemu)?,
-            firmware: firmware.context("a firmware that nobody prepared")?,
+            firmware,
             kernel: Some(self.guest.clone()),
             initramfs: None,
             append: case.run.arguments.to_owned(),
@@ -164,12 +169,16 @@ impl Runner {
     }
 }
 
-/// What QEMU is told of the devices of a run.
+/// What QEMU is told of the devices of a run, and of its time.
 fn extra(run: &Run) -> Vec<String> {
     let devices = run.devices.iter();
-    devices
+    let mut extra: Vec<String> = devices
         .flat_map(|device| ["-device".to_owned(), (*device).to_owned()])
-        .collect()
+        .collect();
+    if run.counts {
+        extra.extend(["-icount", "shift=0,sleep=off"].map(str::to_owned));
+    }
+    extra
 }
 
 fn interrupts(run: &Run) -> Result<IcMode> {
