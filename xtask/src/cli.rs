@@ -130,6 +130,17 @@ Examples:
   cargo xtask conformance --html target/conformance.html
   cargo xtask conformance --list                      the requirements and their checks")]
     Conformance(ConformanceArgs),
+    /// Break the firmware, one requirement at a time, and see that the conformance guest notices
+    #[command(after_help = "\
+Examples:
+  cargo xtask mutants                          every mutant, with the checks that noticed
+  cargo xtask mutants --list                   their names and what each of them breaks
+  cargo xtask mutants --only xive              those with this in their name or requirement
+  cargo xtask mutants --record                 write tests/catalogue/proved.tsv
+
+Mutants are small changes of the sources (tests/mutants), made in a copy below target/mutants. One
+that no check of its requirement notices fails: then the check is to be mended.")]
+    Mutants(MutantsArgs),
     /// Run programs that others wrote to use RTAS, and compare what they print
     #[command(after_help = "\
 Examples:
@@ -421,6 +432,29 @@ pub struct ConformanceArgs {
     /// Also write the results to this file, as a page that sets the firmwares side by side
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// How the results are reported.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// Options of `cargo xtask mutants`.
+#[derive(Args, Clone, Debug)]
+pub struct MutantsArgs {
+    /// Only mutants whose name or requirement contains this
+    #[arg(long, value_name = "PATTERN")]
+    pub only: Option<String>,
+    /// Only a share of them, to spread a run over machines: `2/3` is the second of three
+    #[arg(long, value_name = "I/N")]
+    pub partition: Option<Partition>,
+    /// Only list them
+    #[arg(long)]
+    pub list: bool,
+    /// Write what was caught to tests/catalogue/proved.tsv; the lines of what was not run stay
+    #[arg(long)]
+    pub record: bool,
+    /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary
+    #[arg(long, value_name = "VERSION|FILE", default_value = defaults::QEMU)]
+    pub qemu: String,
     /// How the results are reported.
     #[command(flatten)]
     pub report: ReportArgs,

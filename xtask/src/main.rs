@@ -4,7 +4,8 @@
 //! the host, [`debian`] fetches what is only unpacked, [`build`] makes the image and [`check`]
 //! looks at what came out. [`qemu`] describes machines and runs them, [`guest`] makes what runs in
 //! them, [`kernel`] builds one with our patches. [`docs`] makes documents from the call table, [`binding`] tests the one that is a schema.
-//! [`conformance`] asks firmwares what LoPAR asks for, [`bench`] measures them.
+//! [`conformance`] asks firmwares what LoPAR asks for, [`mutants`] whether it would notice if one did
+//! not do it, [`bench`] measures them.
 //! [`users`] runs programs that others wrote to use RTAS.
 //! [`suite`] is the list of all tests, [`matrix`] its QEMU cases, [`crash`] the kdump
 //! scenarios, [`points`] kills processors at every instruction of RTAS, [`gdb`] drives QEMU's gdb stub
@@ -27,6 +28,7 @@ mod gdb;
 mod guest;
 mod kernel;
 mod matrix;
+mod mutants;
 mod paths;
 mod points;
 mod process;
@@ -63,6 +65,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::CrashPoints(arguments) => points::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Users(arguments) => users::run(&arguments),
         Command::Test(arguments) => suite::run(&arguments),
     }

@@ -20,6 +20,25 @@ pub fn target() -> PathBuf {
     }
 }
 
+/// A checkout that is built, and where what is built goes.
+#[derive(Clone, Debug)]
+pub struct Checkout {
+    /// Its root.
+    pub workspace: PathBuf,
+    /// The directory of its build outputs.
+    pub target: PathBuf,
+}
+
+impl Checkout {
+    /// The one that this program belongs to.
+    pub fn own() -> Self {
+        Self {
+            workspace: workspace(),
+            target: target(),
+        }
+    }
+}
+
 /// A directory below [`target`], created when missing.
 pub fn target_directory(name: &str) -> Result<PathBuf> {
     let directory = target().join(name);

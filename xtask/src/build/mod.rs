@@ -10,8 +10,9 @@ pub use toolchain::Toolchain;
 use crate::check;
 use crate::cli::BuildArgs;
 use crate::error::WithHint;
+use crate::paths::{self, Checkout};
 use crate::progress::Step;
-use crate::{paths, process, setup};
+use crate::{process, setup};
 use anyhow::{Context, Result, bail};
 use comfy_table::{CellAlignment, Table, presets};
 use std::fs;
@@ -32,8 +33,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    fn places(promise: Promise) -> Self {
-        let target = paths::target();
+    fn places(target: &Path, promise: Promise) -> Self {
         Self {
             image: target.join(promise.image()).with_extension("bin"),
             image_elf: target.join(promise.image()).with_extension("elf"),
@@ -59,22 +59,27 @@ pub fn run(arguments: &BuildArgs) -> Result<ExitCode> {
 
 /// Builds the blob and the image that makes this promise; quick when nothing changed.
 pub fn build(promise: Promise) -> Result<Outputs> {
+    let step = Step::start("building the RTAS blob and the firmware");
+    let outputs = build_in(&Checkout::own(), promise)?;
+    step.finish();
+    Ok(outputs)
+}
+
+/// The same of any checkout, without a word.
+pub fn build_in(checkout: &Checkout, promise: Promise) -> Result<Outputs> {
     setup::for_build()?;
     let toolchain = Toolchain::find()?;
-    let outputs = Outputs::places(promise);
-    let step = Step::start("building the RTAS blob and the firmware");
-    let blob = cargo_build(&toolchain, "rtas-blob", BLOB_OPTIONS, &[])?;
+    let outputs = Outputs::places(&checkout.target, promise);
+    let blob = cargo_build(&toolchain, checkout, "rtas-blob", BLOB_OPTIONS, &[])?;
     publish(&blob, &outputs.blob_elf)?;
     let flat = flat::flatten(&fs::read(&blob)?)?;
     publish_bytes(&flat, &outputs.blob)?;
     promise.check(&flat)?;
-    step.detail("the firmware");
-    let promised = paths::target()
-        .join(promise.image())
-        .with_extension("promised");
+    let promised = outputs.image.with_extension("promised");
     publish_bytes(promise.functions().join("\n").as_bytes(), &promised)?;
     let image = cargo_build(
         &toolchain,
+        checkout,
         "oxrtas",
         &["--features", "image"],
         &[
@@ -84,7 +89,6 @@ pub fn build(promise: Promise) -> Result<Outputs> {
     )?;
     publish(&image, &outputs.image_elf)?;
     publish_bytes(&flat::flatten(&fs::read(&image)?)?, &outputs.image)?;
-    step.finish();
     Ok(outputs)
 }
 
@@ -93,7 +97,7 @@ pub fn guest() -> Result<PathBuf> {
     setup::for_build()?;
     let toolchain = Toolchain::find()?;
     let step = Step::start("building the conformance guest");
-    let built = cargo_build(&toolchain, "oxrtas-guest", &[], &[])?;
+    let built = cargo_build(&toolchain, &Checkout::own(), "oxrtas-guest", &[], &[])?;
     let guest = paths::target().join("conformance.elf");
     publish(&built, &guest)?;
     step.finish();
@@ -109,18 +113,19 @@ const BLOB_OPTIONS: &[&str] = &["--", "-Cllvm-args=-disable-peephole"];
 /// variables.
 fn cargo_build(
     toolchain: &Toolchain,
+    checkout: &Checkout,
     package: &str,
     options: &[&str],
     embedded: &[(&str, &Path)],
 ) -> Result<PathBuf> {
-    let mut command = toolchain.cargo("rustc")?;
+    let mut command = toolchain.cargo_in(checkout, "rustc")?;
     command
         .args(["--quiet", "--package", package])
         .args(options);
     process::output(command.envs(embedded.iter().copied()))
         .with_context(|| format!("{package} does not build"))
         .hint("linker/README.md shows the steps one by one")?;
-    let directory = paths::target_directory("image")?.join("powerpc64-oxrtas/image");
+    let directory = checkout.target.join("image/powerpc64-oxrtas/image");
     Ok(directory.join(package))
 }
 

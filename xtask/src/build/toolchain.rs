@@ -1,7 +1,8 @@
 //! The compiler for the bare-metal crates, with the source of its core library, and the linker.
 
 use crate::error::WithHint;
-use crate::{paths, process};
+use crate::paths::Checkout;
+use crate::process;
 use anyhow::{Context, Result, anyhow};
 use std::env;
 use std::ffi::OsString;
@@ -59,23 +60,28 @@ impl Toolchain {
     /// A cargo command that uses this compiler for the target of `linker/`; arguments of the
     /// subcommand follow.
     pub fn cargo(&self, subcommand: &str) -> Result<Command> {
+        self.cargo_in(&Checkout::own(), subcommand)
+    }
+
+    /// The same in any checkout.
+    pub fn cargo_in(&self, checkout: &Checkout, subcommand: &str) -> Result<Command> {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-        let workspace = paths::workspace();
+        let workspace = &checkout.workspace;
         let mut search = vec![self.linker_directory.clone()];
         search.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
         let mut command = Command::new(cargo);
         command
-            .current_dir(&workspace)
+            .current_dir(workspace)
             .env("PATH", env::join_paths(search)?)
             .env("RUSTC", &self.compiler)
             .env("RUSTC_BOOTSTRAP", "1")
-            .env("CARGO_ENCODED_RUSTFLAGS", self.flags(&workspace)?)
+            .env("CARGO_ENCODED_RUSTFLAGS", self.flags(workspace)?)
             .env_remove("RUSTFLAGS")
             .args([subcommand, "--profile", "image"])
             .arg("--target")
             .arg(workspace.join("linker/powerpc64-oxrtas.json"))
             .arg("--target-dir")
-            .arg(paths::target_directory("image")?)
+            .arg(checkout.target.join("image"))
             .args(["-Zbuild-std=core,alloc", "-Zjson-target-spec"])
             .arg("-Zbuild-std-features=compiler-builtins-mem,optimize_for_size");
         Ok(command)

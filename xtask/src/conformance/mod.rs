@@ -7,9 +7,10 @@
 //! [`page`] show it.
 
 mod case;
-mod catalogue;
+pub mod catalogue;
 mod judge;
 mod known;
+mod laboratory;
 mod machine;
 mod page;
 mod plug;
@@ -18,6 +19,8 @@ mod table;
 mod verdicts;
 
 pub use case::{Case, Runner, cases};
+pub use laboratory::Laboratory;
+pub use verdicts::{Heard, Outcome};
 
 use crate::cli::ConformanceArgs;
 use crate::error::WithHint;
@@ -44,8 +47,10 @@ pub fn check_catalogue() -> Result<String> {
 pub fn run(arguments: &ConformanceArgs) -> Result<ExitCode> {
     if arguments.list {
         let key = arguments.only.as_deref().unwrap_or_default();
-        println!("{}\n", table::requirements(&Catalogue::read()?, key)?);
-        println!("{}", table::known(&arguments.firmware));
+        let catalogue = Catalogue::read()?;
+        println!("{}\n", table::requirements(&catalogue, key)?);
+        println!("{}\n", table::known(&arguments.firmware));
+        println!("{}", table::coverage(&catalogue)?);
         return Ok(ExitCode::SUCCESS);
     }
     setup::for_qemu()?;

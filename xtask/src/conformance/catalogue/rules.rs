@@ -25,6 +25,7 @@ pub fn broken(catalogue: &Catalogue) -> Result<Vec<String>> {
     lines.extend(checks(catalogue, &there));
     lines.extend(options(catalogue));
     lines.extend(mutants(catalogue, &there));
+    lines.extend(crate::mutants::differences(catalogue)?);
     Ok(lines)
 }
 
