@@ -104,13 +104,15 @@ fn stacks(
     run.smp = "1".to_owned();
     run.parts.push("bench-stack");
     run.words.push(format!(
-        "oxrtas.bench-stack={offset},{CONTEXT_BYTES},{count}"
+        "oxrtas.bench-stack={offset},{CONTEXT_BYTES},{count},{}",
+        stack.range.start
     ));
     let heard = lab.guest(firmware, &run, record)?;
     let size = heard.number(&["rtas-size"])?;
     if size != layout.size as f64 {
         bail!("the area has {size} bytes, its layout {}", layout.size);
     }
+    let mut deepest = 0;
     for row in heard.words(&["stack"]) {
         let [function, _, digits] = row else {
             continue;
@@ -120,7 +122,12 @@ fn stacks(
         } else {
             depth(digits, stack)?
         };
+        deepest = deepest.max(depth);
         record.add(chart(STACK), function, firmware, Unit::Bytes, depth as f64);
+    }
+    // Forwarded calls need some.
+    if deepest == 0 {
+        bail!("no call was seen on its stack");
     }
     Ok(())
 }
@@ -152,7 +159,7 @@ mod tests {
             deepest: 0,
             range: 32..120,
         };
-        // Doublewords 0 (saved registers), 9 and 14; 15 is above the stack.
+        // Doublewords 0 (before the stack), 9 and 14; 15 is above the stack.
         assert_eq!(depth("8043", &stack).unwrap(), 120 - 9 * 8);
         assert_eq!(depth("8001", &stack).unwrap(), 0);
         assert!(depth("x", &stack).is_err());

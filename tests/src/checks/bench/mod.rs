@@ -121,7 +121,8 @@ fn repeat(rtas: &Rtas, width: Width, entry: u64, buffer: u64, stride: u64) -> Re
 fn sources(machine: &Machine, count: usize) -> Option<(u32, alloc::vec::Vec<u32>)> {
     let get = machine.token("ibm,get-xive")?;
     let known = |number: &u32| crate::board::hypercall::rtas(get, &[*number], 3)[0] == 0;
-    let first = *machine.sources.first()?;
+    // SLOF's bridges have other numbers in their interrupt-map.
+    let first = *machine.sources.iter().find(|number| known(number))?;
     let numbers = (first..first.saturating_add(2 * count as u32)).filter(known);
     let numbers: alloc::vec::Vec<u32> = numbers.take(count).collect();
     let server = *machine.servers.first()?;

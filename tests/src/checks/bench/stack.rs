@@ -1,10 +1,10 @@
-//! How deep calls go: the memory that a call may use is painted before it, and what it wrote is
-//! told after it. Where that memory is, and which part of it is a stack, the one knows who asks:
-//! `oxrtas.bench-stack=OFFSET,BYTES,COUNT` are the offset from the base of the RTAS area, the size
-//! and the number of blocks of which a call takes one.
+//! How deep calls go: the stack that a call may use is painted before it, and what it wrote is told
+//! after it. Where that stack is, the one knows who asks: `oxrtas.bench-stack=OFFSET,BYTES,COUNT,HEAD`
+//! are the offset from the base of the RTAS area, the size and the number of blocks of which a call
+//! takes one, and the bytes before the stack in a block, which say whether it is taken.
 //!
 //! `guest: bench stack FUNCTION BLOCK BITS`: the block, and a bit for each of its doublewords, four
-//! in a digit, the first one in front; set where the call wrote.
+//! in a digit, the first one in front; set where it is not painted.
 
 use alloc::string::String;
 use core::fmt::Write;
@@ -21,7 +21,7 @@ pub fn run(machine: &mut Machine) {
     let Some(rtas) = machine.rtas else {
         return;
     };
-    let Some(&[offset, bytes, count]) = machine.arguments.numbers("bench-stack") else {
+    let Some(&[offset, bytes, count, head]) = machine.arguments.numbers("bench-stack") else {
         say!("guest: bench failed nobody said where contexts are");
         return;
     };
@@ -29,8 +29,8 @@ pub fn run(machine: &mut Machine) {
         return;
     };
     let source = sources[0];
-    let area = rtas.base + offset..rtas.base + offset + bytes * count;
-    if area.end > rtas.base + rtas.size {
+    let first = rtas.base + offset;
+    if head > bytes || first + bytes * count > rtas.base + rtas.size {
         say!("guest: bench failed the contexts are said to be outside the area");
         return;
     }
@@ -55,17 +55,21 @@ pub fn run(machine: &mut Machine) {
         let Some(token) = machine.token(name) else {
             continue;
         };
-        fill(area.start, area.end - area.start, PAINT);
+        let blocks = || (0..count).map(|block| (block, first + block * bytes));
+        for (_, start) in blocks() {
+            fill(start + head, bytes - head, PAINT);
+        }
         if let Err(trap) = rtas.quick(machine.gate, buffer.address, token, inputs, outputs) {
             say!("guest: bench failed {name} took an exception {trap:x?}");
             return;
         }
-        let Some(first) = first_other_than(area.clone(), PAINT) else {
+        let used = |&(_, start): &(u64, u64)| {
+            first_other_than(start + head..start + bytes, PAINT).is_some()
+        };
+        let Some((block, start)) = blocks().find(used) else {
             say!("guest: bench stack {name} 0 none");
             continue;
         };
-        let block = (first - area.start) / bytes;
-        let start = area.start + block * bytes;
         let mut digits = String::new();
         for digit in (start..start + bytes).step_by(32) {
             let painted = u64::from_ne_bytes([PAINT; 8]);
