@@ -449,6 +449,13 @@ impl Gate {
         unsafe { core::arch::asm!("mtspr 275, {}", in(reg) self.address(), options(nostack)) };
     }
 
+    /// Forgets a call that did not come back, as stop-self does not: a system reset would end it.
+    pub(super) fn leave(&mut self) {
+        let in_call = &raw mut self.in_call;
+        // SAFETY: the vectors on this processor read the word; volatile, as they do.
+        unsafe { in_call.write_volatile(0) };
+    }
+
     /// MSR and r3 with which this processor was started, if it was.
     pub fn started_with(&self) -> (u64, u64) {
         let at = &raw const *self;

@@ -121,6 +121,7 @@ pub(super) extern "C" fn started(gate: u64) -> ! {
     // SAFETY: the gate was made for this processor and leaked; whoever ran here before was
     // stopped for good, and the boot processor only knows the address.
     let gate = unsafe { &mut *core::ptr::with_exposed_provenance_mut::<Gate>(gate as usize) };
+    gate.leave();
     let (msr, r3) = gate.started_with();
     station.start_msr.store(msr, Ordering::Relaxed);
     station.start_r3.store(r3, Ordering::Relaxed);

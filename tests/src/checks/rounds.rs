@@ -245,10 +245,11 @@ fn all_inside(machine: &mut Machine) -> Verdict {
     for index in 1..count {
         let back = kill(machine, index);
         let status = STATUS.load(Ordering::Relaxed);
+        let (sure, perhaps, _) = deaths();
         need!(
-            back && status == 0,
-            "a death inside a call",
-            "status {status} of processor {index}, back: {back}"
+            back && status == 0 && sure + perhaps == index as u32,
+            alloc::format!("death {index} inside a call"),
+            "status {status} of processor {index}, back: {back}, {sure} and {perhaps} deaths"
         );
     }
     for index in 1..count {
@@ -272,9 +273,12 @@ fn after(machine: &mut Machine) -> Verdict {
     };
     let (sure, perhaps, limited) = deaths();
     let stood = STOOD.load(Ordering::Relaxed);
-    if sure + perhaps == 0 || limited {
-        skip!("the processors did not die")
-    }
+    need!(
+        sure + perhaps > 0 && !limited,
+        "deaths, and no status but 0, before this check",
+        "{sure} and {perhaps} deaths, status {}",
+        STATUS.load(Ordering::Relaxed)
+    );
     if let Err(verdict) = exhaust(machine, count) {
         return verdict;
     }
