@@ -98,22 +98,19 @@ pub fn add_client(heard: &Heard, firmware: &str, record: &mut Record) {
 /// Times a boot of Linux.
 pub fn time(lab: &Lab, firmware: &str, record: &mut Record) -> Result<()> {
     let phases = lab.linux(firmware)?;
-    let points = [
-        (FIRST_LINE, phases.first_line),
-        (QUIESCE, phases.quiesce),
-        (USER_SPACE, phases.user_space),
-    ];
-    for (point, seconds) in points {
-        record.add(chart(LINUX), point, firmware, Unit::Seconds, seconds);
+    let inside = phases
+        .first_line
+        .zip(phases.quiesce)
+        .map(|(first, last)| last - first);
+    for (name, point, seconds) in [
+        (LINUX, FIRST_LINE, phases.first_line),
+        (LINUX, QUIESCE, phases.quiesce),
+        (LINUX, USER_SPACE, Some(phases.user_space)),
+        (CLIENT_SECONDS, "first line to quiesce", inside),
+    ] {
+        if let Some(seconds) = seconds {
+            record.add(chart(name), point, firmware, Unit::Seconds, seconds);
+        }
     }
-    let seconds = phases.quiesce - phases.first_line;
-    let point = "first line to quiesce";
-    record.add(
-        chart(CLIENT_SECONDS),
-        point,
-        firmware,
-        Unit::Seconds,
-        seconds,
-    );
     Ok(())
 }
