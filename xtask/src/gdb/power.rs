@@ -113,13 +113,19 @@ impl Gdb {
         })
     }
 
-    /// The address of the next instruction of a stopped processor.
+    /// The address of the next instruction of a stopped processor. A system reset that was sent
+    /// before may reach even a stopped one, between two questions, and change its byte order: so the
+    /// machine state has to be the same before and after.
     pub fn instruction_pointer(&mut self, thread: Thread) -> Result<u64> {
-        let (_, little) = machine_state(self.double_word(thread, MACHINE_STATE)?);
-        Ok(number(
-            self.double_word(thread, INSTRUCTION_POINTER)?,
-            little,
-        ))
+        let mut state = self.double_word(thread, MACHINE_STATE)?;
+        loop {
+            let at = self.double_word(thread, INSTRUCTION_POINTER)?;
+            let after = self.double_word(thread, MACHINE_STATE)?;
+            if after == state {
+                return Ok(number(at, machine_state(state).1));
+            }
+            state = after;
+        }
     }
 
     /// The address of the next instruction of a stopped processor that is known to be big endian.
