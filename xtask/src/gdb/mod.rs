@@ -374,6 +374,21 @@ mod tests {
     }
 
     #[test]
+    fn registers_that_a_system_reset_changes_meanwhile_are_read_again() {
+        // Big endian inside RTAS when the machine state is read, little endian at the vector then.
+        let (mut gdb, handle) = stub(&[
+            ("Hg2", "OK"),
+            ("p41", "0000000000001002"),
+            ("p40", "0019000000000000"),
+            ("p41", "0110000000000080"),
+            ("p40", "0019000000000000"),
+            ("p41", "0110000000000080"),
+        ]);
+        assert_eq!(gdb.instruction_pointer(2).unwrap(), 0x1900);
+        handle.join().unwrap();
+    }
+
+    #[test]
     fn a_refused_request_is_an_error_that_names_it() {
         let (mut gdb, _handle) = stub(&[("Z0,c0,4", "E22")]);
         let error = gdb.set_breakpoint(0xc0).unwrap_err();

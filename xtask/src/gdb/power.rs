@@ -68,63 +68,83 @@ fn number(bytes: [u8; 8], little: bool) -> u64 {
 impl Gdb {
     /// The registers of a stopped processor.
     pub fn registers(&mut self, thread: Thread) -> Result<Registers> {
-        let (machine_state, little) = machine_state(self.double_word(thread, MACHINE_STATE)?);
-        let mut read =
-            |register| Ok::<_, anyhow::Error>(number(self.double_word(thread, register)?, little));
-        Ok(Registers {
-            instruction: read(INSTRUCTION_POINTER)?,
-            machine_state,
-            link: read(LINK)?,
-            stack: read(STACK_POINTER)?,
-            argument: read(ARGUMENT)?,
+        self.steady(thread, |gdb, machine_state, little| {
+            let mut read = |register| {
+                Ok::<_, anyhow::Error>(number(gdb.double_word(thread, register)?, little))
+            };
+            Ok(Registers {
+                instruction: read(INSTRUCTION_POINTER)?,
+                machine_state,
+                link: read(LINK)?,
+                stack: read(STACK_POINTER)?,
+                argument: read(ARGUMENT)?,
+            })
         })
     }
 
     /// All integer registers of a stopped processor.
     pub fn all_registers(&mut self, thread: Thread) -> Result<AllRegisters> {
-        let (machine_state, little) = machine_state(self.double_word(thread, MACHINE_STATE)?);
-        let mut double =
-            |register| Ok::<_, anyhow::Error>(number(self.double_word(thread, register)?, little));
-        let mut general = [0; 32];
-        for (register, value) in (0..).zip(&mut general) {
-            *value = double(register)?;
-        }
-        let (instruction, link, count) =
-            (double(INSTRUCTION_POINTER)?, double(LINK)?, double(COUNT)?);
-        let mut word = |register| {
-            let bytes = self.register(thread, register)?;
-            let bytes = bytes.as_slice().try_into();
-            let bytes: [u8; 4] =
-                bytes.with_context(|| format!("register {register} is no word"))?;
-            Ok::<_, anyhow::Error>(u64::from(if little {
-                u32::from_le_bytes(bytes)
-            } else {
-                u32::from_be_bytes(bytes)
-            }))
-        };
-        Ok(AllRegisters {
-            general,
-            instruction,
-            machine_state,
-            condition: word(CONDITION)?,
-            link,
-            count,
-            exception: word(EXCEPTION)?,
+        self.steady(thread, |gdb, machine_state, little| {
+            let mut double = |register| {
+                Ok::<_, anyhow::Error>(number(gdb.double_word(thread, register)?, little))
+            };
+            let mut general = [0; 32];
+            for (register, value) in (0..).zip(&mut general) {
+                *value = double(register)?;
+            }
+            let (instruction, link, count) =
+                (double(INSTRUCTION_POINTER)?, double(LINK)?, double(COUNT)?);
+            let mut word = |register| {
+                let bytes = gdb.register(thread, register)?;
+                let bytes = bytes.as_slice().try_into();
+                let bytes: [u8; 4] =
+                    bytes.with_context(|| format!("register {register} is no word"))?;
+                Ok::<_, anyhow::Error>(u64::from(if little {
+                    u32::from_le_bytes(bytes)
+                } else {
+                    u32::from_be_bytes(bytes)
+                }))
+            };
+            Ok(AllRegisters {
+                general,
+                instruction,
+                machine_state,
+                condition: word(CONDITION)?,
+                link,
+                count,
+                exception: word(EXCEPTION)?,
+            })
         })
     }
 
-    /// The address of the next instruction of a stopped processor. A system reset that was sent
-    /// before may reach even a stopped one, between two questions, and change its byte order: so the
-    /// machine state has to be the same before and after.
+    /// The address of the next instruction of a stopped processor.
     pub fn instruction_pointer(&mut self, thread: Thread) -> Result<u64> {
-        let mut state = self.double_word(thread, MACHINE_STATE)?;
+        self.steady(thread, |gdb, _, little| {
+            Ok(number(
+                gdb.double_word(thread, INSTRUCTION_POINTER)?,
+                little,
+            ))
+        })
+    }
+
+    /// What `read` makes of registers, given the machine state and whether their bytes come lowest
+    /// first. A system reset that was sent before may reach even a stopped processor, between two
+    /// questions, and change its byte order: so the machine state has to be the same before and
+    /// after, or all is read again.
+    fn steady<T>(
+        &mut self,
+        thread: Thread,
+        mut read: impl FnMut(&mut Self, u64, bool) -> Result<T>,
+    ) -> Result<T> {
+        let mut before = self.double_word(thread, MACHINE_STATE)?;
         loop {
-            let at = self.double_word(thread, INSTRUCTION_POINTER)?;
+            let (state, little) = machine_state(before);
+            let value = read(self, state, little)?;
             let after = self.double_word(thread, MACHINE_STATE)?;
-            if after == state {
-                return Ok(number(at, machine_state(state).1));
+            if after == before {
+                return Ok(value);
             }
-            state = after;
+            before = after;
         }
     }
 
