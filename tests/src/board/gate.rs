@@ -31,8 +31,15 @@ pub struct Registers {
     pub dec: u64,
     /// The timebase: before the call read before DEC is set, after it read after DEC.
     pub timebase: u64,
-    /// f0 to f31, if the call was a full one.
-    pub fpr: [u64; 32],
+    /// The vector-scalar registers, if the call was a full one: the first doublewords of 0 to 31 are
+    /// f0 to f31, 32 to 63 are v0 to v31.
+    pub vsr: [[u64; 2]; 64],
+    /// FPSCR, if the call was a full one.
+    pub fpscr: u64,
+    /// VSCR, in the low 32 bits of the second doubleword, if the call was a full one.
+    pub vscr: [u64; 2],
+    /// VRSAVE, if the call was a full one.
+    pub vrsave: u64,
 }
 
 impl Registers {
@@ -47,7 +54,10 @@ impl Registers {
         sprg3: 0,
         dec: 0x7fff_ffff,
         timebase: 0,
-        fpr: [0; 32],
+        vsr: [[0; 2]; 64],
+        fpscr: 0,
+        vscr: [0; 2],
+        vrsave: 0,
     };
 }
 
@@ -159,13 +169,26 @@ gate_enter:
     ld      4, {full}(3)
     cmpdi   4, 0
     beq     1f
+    // FP, VEC and VSX on. The assembler of a soft-float target knows no instruction of theirs.
     mfmsr   4
+    oris    4, 4, 0x0280
     ori     4, 4, 0x2000
     mtmsrd  4
     isync
-    // lfd n: the assembler of a soft-float target knows no such instruction.
-    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
-    .long   (50 << 26) | (\n << 21) | (3 << 16) | ({b_fpr} + 8 * \n)
+    ld      4, {b_vrsave}(3)
+    mtspr   256, 4
+    .long   (50 << 26) | (3 << 16) | {b_fpscr}          // lfd f0, b_fpscr(r3)
+    .long   0xfdfe058e                                  // mtfsf 0xff, f0
+    addi    4, 3, {b_vscr}
+    .long   (31 << 26) | (4 << 11) | (844 << 1) | 1     // lxvd2x vs32, 0, r4
+    .long   (4 << 26) | 1604                            // mtvscr v0
+    addi    4, 3, {b_vsr}
+    .set    vsr, 0
+    .rept   64
+    // lxvd2x vsr, 0, r4
+    .long   (31 << 26) | ((vsr & 31) << 21) | (4 << 11) | (844 << 1) | (vsr >> 5)
+    addi    4, 4, 16
+    .set    vsr, vsr + 1
     .endr
     ld      4, {host_msr}(3)
     mtmsrd  4
@@ -240,12 +263,25 @@ gate_return:
     cmpdi   4, 0
     beq     4f
     mfmsr   4
+    oris    4, 4, 0x0280
     ori     4, 4, 0x2000
     mtmsrd  4
     isync
-    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
-    .long   (54 << 26) | (\n << 21) | (3 << 16) | ({a_fpr} + 8 * \n)
+    addi    4, 3, {a_vsr}
+    .set    vsr, 0
+    .rept   64
+    // stxvd2x vsr, 0, r4
+    .long   (31 << 26) | ((vsr & 31) << 21) | (4 << 11) | (972 << 1) | (vsr >> 5)
+    addi    4, 4, 16
+    .set    vsr, vsr + 1
     .endr
+    .long   0xfc00048e                                  // mffs f0
+    .long   (54 << 26) | (3 << 16) | {a_fpscr}          // stfd f0, a_fpscr(r3)
+    .long   (4 << 26) | 1540                            // mfvscr v0
+    addi    4, 3, {a_vscr}
+    .long   (31 << 26) | (4 << 11) | (972 << 1) | 1     // stxvd2x vs32, 0, r4
+    mfspr   4, 256
+    std     4, {a_vrsave}(3)
     ld      4, {host_msr}(3)
     mtmsrd  4
     isync
@@ -359,7 +395,10 @@ gate_trap:
     b_sprg1 = const offset_of!(Gate, before.sprg1),
     b_dec = const offset_of!(Gate, before.dec),
     b_timebase = const offset_of!(Gate, before.timebase),
-    b_fpr = const offset_of!(Gate, before.fpr),
+    b_vsr = const offset_of!(Gate, before.vsr),
+    b_fpscr = const offset_of!(Gate, before.fpscr),
+    b_vscr = const offset_of!(Gate, before.vscr),
+    b_vrsave = const offset_of!(Gate, before.vrsave),
     a_gpr = const offset_of!(Gate, after.gpr),
     a_cr = const offset_of!(Gate, after.cr),
     a_xer = const offset_of!(Gate, after.xer),
@@ -370,7 +409,10 @@ gate_trap:
     a_sprg3 = const offset_of!(Gate, after.sprg3),
     a_dec = const offset_of!(Gate, after.dec),
     a_timebase = const offset_of!(Gate, after.timebase),
-    a_fpr = const offset_of!(Gate, after.fpr),
+    a_vsr = const offset_of!(Gate, after.vsr),
+    a_fpscr = const offset_of!(Gate, after.fpscr),
+    a_vscr = const offset_of!(Gate, after.vscr),
+    a_vrsave = const offset_of!(Gate, after.vrsave),
     trapped = sym super::vectors::trapped,
 );
 
@@ -470,8 +512,8 @@ impl Gate {
 
     /// Calls `entry` with `before` in the registers and the trampoline's address in LR. SPRG3 is the
     /// gate's address, whatever `before` says. The registers afterwards (r11 and r12 are not
-    /// known), or the exception that ended the call. FPRs and DEC are set and recorded only by a
-    /// `full` call: to write DEC costs a hypervisor more than the call itself.
+    /// known), or the exception that ended the call. DEC and the registers of FP, VEC and VSX are set and
+    /// recorded only by a `full` call: to write DEC costs a hypervisor more than the call itself.
     ///
     /// `entry` is the firmware under test: if it breaks this guest, that is a verdict, too.
     pub fn enter(&mut self, entry: u64, before: &Registers, full: bool) -> Result<Registers, Trap> {

@@ -1,6 +1,7 @@
 //! What a call leaves alone (LoPAR 7.2.1 to 7.2.4): registers, MSR, memory, exceptions.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -20,6 +21,7 @@ pub const CHECKS: &[Check] = &[
     check("R1-7.2.2-1", "registers-cr", condition),
     check("R1-7.2.2-1", "registers-cr2-cr4", condition_nonvolatile),
     check("R1-7.2.2-1", "registers-floating-point", floating_point),
+    check("R1-7.2.2-1", "registers-vector", vector),
     check("R1-7.2.1-7", "msr", msr),
     check("R1-7.2.1-8", "msr-ri", msr_ri),
     check("R1-7.2.2-2", "sprg", sprg),
@@ -74,7 +76,7 @@ fn probes(machine: &mut Machine, data: u32) -> Vec<Probe> {
 /// Entered with MSR[RI] = 1 and with 0.
 fn either(
     machine: &mut Machine,
-    look: fn(&Registers, &Registers) -> Option<(alloc::string::String, alloc::string::String)>,
+    look: fn(&Registers, &Registers) -> Option<(String, String)>,
 ) -> Verdict {
     match each(machine, 0, look) {
         Verdict::Pass(_) => each(machine, MSR_RI, look),
@@ -86,7 +88,7 @@ fn either(
 fn each(
     machine: &mut Machine,
     flip: u64,
-    look: fn(&Registers, &Registers) -> Option<(alloc::string::String, alloc::string::String)>,
+    look: fn(&Registers, &Registers) -> Option<(String, String)>,
 ) -> Verdict {
     let Some(rtas) = machine.rtas else {
         skip!("no instance of RTAS")
@@ -147,18 +149,53 @@ pub fn condition_nonvolatile(machine: &mut Machine) -> Verdict {
     })
 }
 
+/// The first register of these that differs.
+fn first_other<T: Copy + Eq + core::fmt::LowerHex>(
+    name: &str,
+    before: impl Iterator<Item = T>,
+    after: impl Iterator<Item = T>,
+) -> Option<(String, String)> {
+    let mut pairs = before.zip(after).enumerate();
+    let (index, (wanted, saw)) = pairs.find(|(_, (wanted, saw))| wanted != saw)?;
+    Some((format!("{name}{index} {wanted:#x}"), format!("{saw:#x}")))
+}
+
 /// Also made of broken instances by the self-test.
 pub fn floating_point(machine: &mut Machine) -> Verdict {
     either(machine, |before, after| {
-        (before.fpr != after.fpr)
-            .then(|| (format!("{:x?}", before.fpr), format!("{:x?}", after.fpr)))
+        let pick = |registers: &Registers| {
+            let registers = *registers;
+            (0..32).map(move |index| registers.vsr[index][0])
+        };
+        first_other("f", pick(before), pick(after)).or_else(|| {
+            (before.fpscr != after.fpscr).then(|| {
+                (
+                    format!("FPSCR {:#x}", before.fpscr),
+                    format!("{:#x}", after.fpscr),
+                )
+            })
+        })
     })
 }
 
-fn same_msr(
-    before: &Registers,
-    after: &Registers,
-) -> Option<(alloc::string::String, alloc::string::String)> {
+/// Also made of broken instances by the self-test.
+pub fn vector(machine: &mut Machine) -> Verdict {
+    either(machine, |before, after| {
+        let pick = |registers: &Registers| {
+            registers
+                .vsr
+                .map(|[high, low]| u128::from(high) << 64 | u128::from(low))
+                .into_iter()
+        };
+        first_other("vs", pick(before), pick(after)).or_else(|| {
+            let pick = |registers: &Registers| (registers.vscr[1], registers.vrsave);
+            let (wanted, saw) = (pick(before), pick(after));
+            (wanted != saw).then(|| (format!("VSCR, VRSAVE {wanted:x?}"), format!("{saw:x?}")))
+        })
+    })
+}
+
+fn same_msr(before: &Registers, after: &Registers) -> Option<(String, String)> {
     (before.msr != after.msr).then(|| {
         (
             format!("MSR {:#x}", before.msr),

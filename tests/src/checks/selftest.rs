@@ -78,6 +78,38 @@ const BROKEN: &[Broken] = &[
         check: environment::floating_point,
     },
     Broken {
+        name: "selftest-vs1-second-half",
+        // MSR[VSX] on; xxpermdi vs1, vs1, vs1, 0: the first half over the second; MSR as it was.
+        code: &[
+            MFMSR_R5,
+            0x64a6_0080,
+            0x7cc0_0164,
+            0xf021_0850,
+            MTMSRD_R5,
+            BLR,
+        ],
+        check: environment::vector,
+    },
+    Broken {
+        name: "selftest-v20",
+        // MSR[VEC] on; vspltisw v20, 3; MSR as it was.
+        code: &[
+            MFMSR_R5,
+            0x64a6_0200,
+            0x7cc0_0164,
+            0x1283_038c,
+            MTMSRD_R5,
+            BLR,
+        ],
+        check: environment::vector,
+    },
+    Broken {
+        name: "selftest-vrsave",
+        // mtspr VRSAVE, r3
+        code: &[0x7c60_43a6, BLR],
+        check: environment::vector,
+    },
+    Broken {
         name: "selftest-msr",
         // xori r5, r5, 2
         code: &[MFMSR_R5, 0x68a5_0002, MTMSRD_R5, BLR],

@@ -233,6 +233,13 @@ pub fn patterns(msr: u64) -> Registers {
         sprg3: 0,
         dec: 0x7000_0000,
         timebase: 0,
-        fpr: core::array::from_fn(|index| 0x4000_0000_0000_0000 | (index as u64) << 8 | 3),
+        vsr: core::array::from_fn(|index| {
+            [0x4000, 0x6000].map(|half: u64| half << 48 | (index as u64) << 8 | 3)
+        }),
+        // To round toward zero; no exception enabled.
+        fpscr: 1,
+        // SAT.
+        vscr: [0, 1],
+        vrsave: 0x1357_9bdf,
     }
 }
