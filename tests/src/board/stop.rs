@@ -1,10 +1,10 @@
-//! Where a processor waits to be told what to do by whoever drives the machine over gdb, and what
-//! it does at a system reset in the middle of a call.
+//! Where a processor waits to be told what to do by whoever drives the machine over gdb, and how it
+//! calls a handler at a system reset in the middle of a call.
 //!
 //! `points_stop` is a page of its own: a breakpoint slows down the page that it is in.
 
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use guest::points::{SLOTS, WORDS, word};
 
@@ -195,8 +195,11 @@ pub fn fwnmi_address() -> u64 {
     &raw const points_fwnmi as u64
 }
 
-/// Prepares the processor of this gate for system resets and restarts.
+/// Prepares the processor of this gate for system resets and restarts, once.
 pub fn prepare(gate: &mut Gate, index: usize) {
+    if gate.nested != 0 {
+        return;
+    }
     let stack = alloc::vec![0u128; STACK_SIZE / 16].leak();
     let interrupted = alloc::boxed::Box::leak(alloc::boxed::Box::new(Interrupted {
         gpr: [0; 32],
@@ -217,8 +220,20 @@ pub fn prepare(gate: &mut Gate, index: usize) {
     gate.nested = &raw const *interrupted as u64;
 }
 
-/// Puts the handler of the system reset in its vector.
-pub fn install_reset() {
+/// What a system reset is handled by: a gate for its calls, the number of the processor and the
+/// address of the instruction that was interrupted. It allocates nothing.
+pub type Handler = fn(&mut Gate, usize, u64);
+
+/// Protects: itself: a [`Handler`]; 0 before [`install_reset`].
+/// Holder: the boot processor sets it, while no system reset is sent.
+/// Order: relaxed: sending one is a hypercall.
+/// Holder dies: no effect.
+static HANDLER: AtomicUsize = AtomicUsize::new(0);
+
+/// Puts the handler of the system reset in its vector. Each processor that takes one is to be
+/// [`prepare`]d, and takes the next one only when it has left the handler.
+pub fn install_reset(handler: Handler) {
+    HANDLER.store(handler as usize, Ordering::Relaxed);
     let target = &raw const points_reset as u64;
     let code = [
         0x7c72_43a6,                      // mtspr SPRG2, r3
@@ -244,5 +259,14 @@ extern "C" fn restarted(gate: u64) -> ! {
 }
 
 extern "C" fn reset(interrupted: &Interrupted) {
-    crate::driven::nested(gate_at(interrupted.gate), interrupted.index as usize);
+    let handler = HANDLER.load(Ordering::Relaxed);
+    if handler != 0 {
+        // SAFETY: only `install_reset` stores a number other than 0, and that is a `Handler`.
+        let handler = unsafe { core::mem::transmute::<usize, Handler>(handler) };
+        handler(
+            gate_at(interrupted.gate),
+            interrupted.index as usize,
+            interrupted.srr0,
+        );
+    }
 }

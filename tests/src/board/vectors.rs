@@ -35,33 +35,7 @@ impl Vectors {
             ];
             put(vector, &code);
         }
-        // The system reset: ends a call, and outside one is counted. Another one may come only when
-        // that was seen: it would take the place of what this one interrupted.
-        let target = &raw const gate::gate_trap as u64;
-        put(
-            0x100,
-            &[
-                0x7c72_43a6,                 // mtspr SPRG2, r3
-                0x7c73_42a6,                 // mfspr r3, SPRG3
-                0xf883_0000 | TRAP_R4,       // std r4, trap_r4(r3)
-                0x7c80_0026,                 // mfcr r4
-                0xf883_0000 | TRAP_CR,       // std r4, trap_cr(r3)
-                0xe883_0000 | IN_CALL,       // ld r4, in_call(r3)
-                0x2c24_0000,                 // cmpdi r4, 0
-                0xe883_0000 | TRAP_CR,       // ld r4, trap_cr(r3)
-                0x4082_0020,                 // bne +32
-                0x7c8f_f120,                 // mtcrf 0xff, r4
-                0xe883_0000 | RESETS,        // ld r4, resets(r3)
-                0x3884_0001,                 // addi r4, r4, 1
-                0xf883_0000 | RESETS,        // std r4, resets(r3)
-                0xe883_0000 | TRAP_R4,       // ld r4, trap_r4(r3)
-                0x7c72_42a6,                 // mfspr r3, SPRG2
-                0x4c00_0024,                 // rfid
-                0x7c8f_f120,                 // mtcrf 0xff, r4
-                0x3880_0100,                 // li r4, 0x100
-                0x4800_0002 | target as u32, // ba gate_trap
-            ],
-        );
+        put_reset();
         // The decrementer: ends a doze, with EE off again and DEC far away; else a trap, too.
         let target = &raw const gate::gate_trap as u64;
         put(
@@ -105,6 +79,37 @@ const DOZING: u32 = gate::DOZING_OFFSET as u32;
 const IN_CALL: u32 = gate::IN_CALL_OFFSET as u32;
 const RESETS: u32 = gate::RESETS_OFFSET as u32;
 const TRAP_CR: u32 = gate::TRAP_CR_OFFSET as u32;
+
+/// Puts in the vector of the system reset: it ends a call, and outside one is counted. Another one may
+/// come only when that was seen: it would take the place of what this one interrupted.
+pub fn put_reset() {
+    let target = &raw const gate::gate_trap as u64;
+    put(
+        0x100,
+        &[
+            0x7c72_43a6,                 // mtspr SPRG2, r3
+            0x7c73_42a6,                 // mfspr r3, SPRG3
+            0xf883_0000 | TRAP_R4,       // std r4, trap_r4(r3)
+            0x7c80_0026,                 // mfcr r4
+            0xf883_0000 | TRAP_CR,       // std r4, trap_cr(r3)
+            0xe883_0000 | IN_CALL,       // ld r4, in_call(r3)
+            0x2c24_0000,                 // cmpdi r4, 0
+            0xe883_0000 | TRAP_CR,       // ld r4, trap_cr(r3)
+            0x4082_0020,                 // bne +32
+            0x7c8f_f120,                 // mtcrf 0xff, r4
+            0xe883_0000 | RESETS,        // ld r4, resets(r3)
+            0x3884_0001,                 // addi r4, r4, 1
+            0xf883_0000 | RESETS,        // std r4, resets(r3)
+            0xe883_0000 | TRAP_R4,       // ld r4, trap_r4(r3)
+            0x7c72_42a6,                 // mfspr r3, SPRG2
+            0x4c00_0024,                 // rfid
+            0x7c8f_f120,                 // mtcrf 0xff, r4
+            0x3880_0100,                 // li r4, 0x100
+            0x4800_0002 | target as u32, // ba gate_trap
+        ],
+    );
+    memory::flush_instructions(0x100, 128);
+}
 
 fn put(at: u64, code: &[u32]) {
     for (index, instruction) in code.iter().enumerate() {

@@ -5,7 +5,7 @@
 //! write a function and name it in its module's table.
 //!
 //! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `handover`,
-//! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `concurrency`, `functions` (or the tables
+//! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `handlers`, `concurrency`, `functions` (or the tables
 //! of these by their names, see [`FUNCTIONS`], `node`, `buffer`), `clock`; only when asked for: `ticks`, `bad`, `fuzz` (one processor), `rounds`, `qemu-nvram` and `qemu-window`, `fuzz/32`, `fuzz/64` and `fuzz/cells64` for one width; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
 
 pub mod ask;
@@ -24,6 +24,7 @@ pub mod ends;
 pub mod environment;
 pub mod events;
 pub mod flat;
+pub mod handlers;
 pub mod indicators;
 pub mod instantiate;
 pub mod interrupts;
@@ -210,11 +211,12 @@ const FUNCTIONS: [(&str, &[Check]); 12] = [
 /// The checks that are made of one instance and one way to enter it.
 fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Width) {
     let _vectors = Vectors::install();
-    let groups: [(&str, &[Check]); 5] = [
+    let groups: [(&str, &[Check]); 6] = [
         ("calls", calls::CHECKS),
         ("interrupts", interrupts::CHECKS),
         ("environment", environment::CHECKS),
         ("processors", processors::CHECKS),
+        ("handlers", handlers::CHECKS),
         ("concurrency", concurrency::CHECKS),
     ];
     for (group, table) in groups {

@@ -176,7 +176,7 @@ pub fn reboot(gate: &mut Gate, slot: &Slot, rtas: &Rtas) {
 }
 
 /// The handler of the system reset: it calls RTAS, in the middle of whatever was interrupted.
-pub fn nested(gate: &mut Gate, index: usize) {
+pub fn nested(gate: &mut Gate, index: usize, _address: u64) {
     let slot = Slot::of(index);
     slot.set(word::NESTED_FAULT, 0);
     let rtas = super::instance(slot.get(word::WIDTH));

@@ -19,8 +19,6 @@ use crate::subject::client::patterns;
 use crate::subject::{Machine, Rtas, Width};
 use rtas_abi::hcall::H_SIGNAL_SYS_RESET;
 
-pub use crash::nested;
-
 /// Sources of message-signalled interrupts that are looked at beside those of the tree: the first
 /// ones, which is what the hypervisor gives to the only device (`include/hw/ppc/spapr_irq.h`:
 /// SPAPR_IRQ_MSI).
@@ -179,7 +177,7 @@ pub fn run(mut machine: Machine) -> ! {
     COMMON.source_count.store(count as u32, Ordering::Relaxed);
     // For good: the client interface is not called again.
     core::mem::forget(Vectors::install());
-    stop::install_reset();
+    stop::install_reset(crash::nested);
     stop::prepare(machine.gate, 0);
     say!(
         "{READY} slots={:x} stop={:x} restart={:x} fwnmi={:x} entry32={:x} entry64={:x} base32={:x} base64={:x} size={:x} free={:x} trampoline={:x}",
