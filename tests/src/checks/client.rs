@@ -23,6 +23,7 @@ pub const CHECKS: &[Check] = &[
         unknown_service,
     ),
     check("IEEE1275-6.3.2.1", "client-test", test),
+    check("R1-14.7-18", "client-services-beyond", services_beyond),
     check(
         "IEEE1275-6.3.2.2",
         "client-finddevice-root",
@@ -154,6 +155,34 @@ fn test(machine: &mut Machine) -> Verdict {
         }
         (known, _) => fail!("result 0", "{:x?}", known.map(|answer| answer.result)),
     }
+}
+
+/// To the letter: Table 14.11 has no other service, though every operating system calls quiesce.
+fn services_beyond(machine: &mut Machine) -> Verdict {
+    const BEYOND: [&str; 6] = [
+        "quiesce",
+        "interpret",
+        "chain",
+        "set-callback",
+        "set-symbol-lookup",
+        "ibm,enable-ci64",
+    ];
+    let (client, gate) = parts!(machine);
+    let mut has = |service: &str| {
+        let name = client.string(1, service);
+        client.one(gate, "test", &[name]) == 0
+    };
+    if !has("getprop") || has("no-such-service") {
+        skip!("test does not tell which services there are")
+    }
+    let mut found = BEYOND.to_vec();
+    found.retain(|service| has(service));
+    need!(
+        found.is_empty(),
+        "no service that Table 14.11 does not have",
+        "{found:?}"
+    );
+    pass!("none of {} other services", BEYOND.len())
 }
 
 fn finddevice_root(machine: &mut Machine) -> Verdict {

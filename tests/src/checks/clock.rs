@@ -16,6 +16,7 @@ pub const CHECKS: &[Check] = &[
     check("R1-7.3.2.2-2", "clock-resolution", resolution),
     check("R1-2.9-7", "clock-goes-on", goes_on),
     check("R1-7.3.2.3-1", "clock-set", set),
+    check("R1-7.3.2.3-2", "clock-set-nanoseconds", set_nanoseconds),
     check("R1-14.10-4", "clock-set-and-goes-on", set_and_goes_on),
     check("R1-7.3.2.1-3", "clock-leap-years", leap_years),
     check("R1-7.3.2.1-1", "clock-ends-of-months", ends_of_months),
@@ -48,7 +49,12 @@ macro_rules! read {
 
 /// The status of setting a date.
 fn write(machine: &mut Machine, date: Date) -> Result<i64, Verdict> {
-    let inputs: Vec<u32> = date.into_iter().chain([0]).collect();
+    write_exactly(machine, date, 0)
+}
+
+/// The status of setting a date and nanoseconds.
+fn write_exactly(machine: &mut Machine, date: Date, nanoseconds: u32) -> Result<i64, Verdict> {
+    let inputs: Vec<u32> = date.into_iter().chain([nanoseconds]).collect();
     let outcome = super::ask::ask(machine, "set-time-of-day", &inputs, 1)?;
     Ok(outcome.status())
 }
@@ -156,6 +162,40 @@ fn all_work(machine: &mut Machine, dates: &[Date]) -> Verdict {
 
 fn set(machine: &mut Machine) -> Verdict {
     all_work(machine, &[[2031, 7, 14, 12, 34, 56], [2024, 1, 1, 0, 0, 0]])
+}
+
+/// The time is read in nanoseconds (R1-7.3.2.2-2): as finely it is to be set. Read back, it is not
+/// before what was set, and not more behind it than went by.
+fn set_nanoseconds(machine: &mut Machine) -> Verdict {
+    const SECOND: i64 = 1_000_000_000;
+    /// Ticks of the timebase in a second.
+    const TICKS: i64 = 512_000_000;
+    let date = [2031, 7, 14, 12, 34, 56];
+    for nanoseconds in [750_000_000, 250_000_000, 999_999_999] {
+        let (before, _) = read!(machine);
+        let start = timebase();
+        let status = match write_exactly(machine, date, nanoseconds) {
+            Ok(status) => status,
+            Err(verdict) => return verdict,
+        };
+        let (after, read) = read!(machine);
+        let ticks = timebase().wrapping_sub(start) as i64;
+        let restored = write!(machine, before);
+        need!(
+            (status, restored) == (0, 0),
+            "statuses 0",
+            "{status}, {restored}"
+        );
+        let behind = i64::from(seconds(after) as i32 - seconds(date) as i32) * SECOND + read
+            - i64::from(nanoseconds);
+        let passed = ticks / (TICKS / 1_000_000) * 1_000 + 1_000_000;
+        need!(
+            (0..=passed).contains(&behind) && after[..3] == date[..3],
+            format!("{date:?} and {nanoseconds} ns, at most {passed} ns later"),
+            "{after:?} and {read} ns"
+        );
+    }
+    pass!("three times set and read back to the nanosecond")
 }
 
 fn set_and_goes_on(machine: &mut Machine) -> Verdict {

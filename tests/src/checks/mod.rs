@@ -26,6 +26,7 @@ pub mod events;
 pub mod flat;
 pub mod handlers;
 pub mod indicators;
+pub mod indices;
 pub mod instantiate;
 pub mod interrupts;
 pub mod liars;
@@ -193,11 +194,12 @@ pub fn run(entered: Entered) -> ! {
 
 /// What single functions have to do, beside the interrupt calls and the processors: each table with a
 /// name by which it can be asked for alone.
-const FUNCTIONS: [(&str, &[Check]); 12] = [
+const FUNCTIONS: [(&str, &[Check]); 13] = [
     ("shapes", shapes::CHECKS),
     ("events", events::CHECKS),
     ("parameters", parameters::CHECKS),
     ("indicators", indicators::CHECKS),
+    ("indices", indices::CHECKS),
     ("connectors", connectors::CHECKS),
     ("effects", effects::CHECKS),
     ("pci", pci::CHECKS),
