@@ -1,8 +1,8 @@
 //! Holding processors over gdb while another one crashes, and watching what comes of it.
 //!
-//! The processor that crashes is stopped at panic(), or at the restart, first and the victims are placed then
-//! ([`place`]): held a second earlier, a victim would stall the guest before it panics. [`migrate`]
-//! continues in a second QEMU, [`watch`] tells a hang.
+//! The processor that crashes is stopped in its panic, or at the restart, first and the victims are
+//! placed then ([`place`]): held a second earlier, a victim would stall the guest before it panics.
+//! [`migrate`] continues in a second QEMU, [`watch`] tells a hang.
 
 mod migrate;
 mod place;
