@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Lines of the console that mark a point, in the order in which they come, and what to call it.
 /// `Linux version` comes twice: prom_init prints it after other words.
-const POINTS: [(&str, &str); 8] = [
+const POINTS: [(&str, &str); 9] = [
     ("] Linux version", "first kernel"),
     ("OXRTAS-PHASE init", "user space"),
     ("OXRTAS-PHASE crash", "crash"),
@@ -14,6 +14,7 @@ const POINTS: [(&str, &str); 8] = [
     ("] Linux version", "kdump kernel"),
     ("OXRTAS-PHASE second-kernel", "kdump user space"),
     ("OXRTAS-PHASE checked", "dump checked"),
+    ("OXRTAS-PHASE second-crash", "second crash"),
 ];
 
 /// A point that was reached.
@@ -96,6 +97,9 @@ mod tests {
         assert_eq!(timeline.between("crash", "kdump kernel"), Some(1.0));
         assert_eq!(timeline.between("crash", "panic"), None);
         assert_eq!(timeline.last(), "kdump kernel");
+        timeline.push(Duration::from_secs(6), "OXRTAS-PHASE checked 9.0");
+        timeline.push(Duration::from_secs(7), "OXRTAS-PHASE second-crash 9.1");
+        assert_eq!(timeline.last(), "second crash");
         timeline.mark("victim held", Duration::from_millis(3500));
         assert_eq!(timeline.points()[3].name, "victim held");
         timeline.mark("hang", Duration::from_secs(9));
