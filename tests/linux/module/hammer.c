@@ -32,6 +32,9 @@
 static char *processors = "";
 module_param(processors, charp, 0444);
 MODULE_PARM_DESC(processors, "processors that call, as a list, or none (default: all online)");
+static char *servers_of = "";
+module_param_named(servers, servers_of, charp, 0444);
+MODULE_PARM_DESC(servers, "processors that sources are given to (default: all online)");
 static char *only = "";
 module_param(only, charp, 0444);
 MODULE_PARM_DESC(only, "this call alone, on `source`, instead of all four on spare sources");
@@ -235,6 +238,22 @@ static int find_only(void)
 	return only_call == CALLS ? -EINVAL : 0;
 }
 
+static int find_servers(void)
+{
+	cpumask_var_t wanted;
+	unsigned int cpu;
+	int error;
+
+	if (!zalloc_cpumask_var(&wanted, GFP_KERNEL))
+		return -ENOMEM;
+	error = *servers_of ? cpulist_parse(servers_of, wanted) : 0;
+	for_each_online_cpu(cpu)
+		if (!*servers_of || cpumask_test_cpu(cpu, wanted))
+			servers[server_count++] = get_hard_smp_processor_id(cpu);
+	free_cpumask_var(wanted);
+	return error ?: server_count ? 0 : -EINVAL;
+}
+
 static int prepare(struct caller *caller, unsigned int index)
 {
 	u32 *landing;
@@ -311,7 +330,6 @@ static int __init hammer_init(void)
 {
 	bool nobody = !strcmp(processors, "none");
 	cpumask_var_t wanted;
-	unsigned int cpu;
 	int error;
 
 	error = find_rtas() ?: find_only();
@@ -323,8 +341,7 @@ static int __init hammer_init(void)
 	if (!error && !*processors)
 		cpumask_copy(wanted, cpu_online_mask);
 	cpumask_and(wanted, wanted, cpu_online_mask);
-	for_each_online_cpu(cpu)
-		servers[server_count++] = get_hard_smp_processor_id(cpu);
+	error = error ?: find_servers();
 	if (!nobody)
 		error = error ?: start(wanted);
 	free_cpumask_var(wanted);

@@ -248,19 +248,36 @@ pub const ALL: &[Scenario] = &[
         "sysrq-b-held-control/xics-4-2G",
         "the same processor, held outside RTAS",
     ),
-    Scenario {
-        name: "hammer/xics-4-2G",
-        description: "three processors die in the middle of interrupt calls without a lock",
-        hammer: Some("processors=1-3"),
-        ..PLAIN
-    },
+    HAMMER,
     Scenario {
         name: "hammer-clock/xics-4-2G",
-        description: "the same while two read the clock under the kernel's lock",
-        hammer: Some("processors=1-3"),
-        others: &[(1, Work::Clock), (2, Work::Clock)],
+        description: "the same while two others read the clock under the kernel's lock as well",
+        others: &[(2, Work::Clock), (3, Work::Clock)],
         expected: Expected::BY_CHANCE,
-        ..PLAIN
+        ..HAMMER
+    },
+    Scenario {
+        name: "hammer-cores/xics-4-2G",
+        description: "the same while DLPAR removes and adds a processor under the kernel's lock",
+        others: &[(2, Work::Cores)],
+        // A source cannot be given to the processor that comes and goes.
+        hammer: Some("processors=1-2+servers=0-2"),
+        expected: Expected::BY_CHANCE,
+        ..HAMMER
+    },
+    Scenario {
+        name: "hammer-msi/xics-4-2G",
+        description: "the same while a PCI device gets its MSIs and gives them back",
+        others: &[(2, Work::Msi)],
+        expected: Expected::BY_CHANCE,
+        ..HAMMER
+    },
+    Scenario {
+        name: "hammer-slots/xics-4-2G",
+        description: "the same while a PCI device is plugged, taken in, given back and unplugged",
+        others: &[(2, Work::Slots)],
+        expected: Expected::BY_CHANCE,
+        ..HAMMER
     },
     direct(
         "direct-set-xive/xics-4-2G",
@@ -374,6 +391,15 @@ pub const ALL: &[Scenario] = &[
         "the same with the processor held outside RTAS",
     ),
 ];
+
+/// Three processors make all four calls. One of them is held, so that at least one dies inside RTAS:
+/// that another one is there as well is chance.
+const HAMMER: Scenario = Scenario {
+    name: "hammer/xics-4-2G",
+    description: "three processors make interrupt calls without a lock, and one of them dies inside \
+                  ibm,int-off, the others wherever they are",
+    ..direct("", "", name::IBM_INT_OFF, "processors=1-3")
+};
 
 const ALL_OTHERS: Scenario = Scenario {
     name: "all/xics-4-2G",

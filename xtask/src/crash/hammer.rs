@@ -42,28 +42,37 @@ pub fn log_failures(scenario: &Scenario, follows: bool, log: &str) -> Option<Str
     Some(line.to_owned())
 }
 
-/// How many processors were inside RTAS when they died.
-pub fn died_inside(scenario: &Scenario, transcript: &Transcript, notes: &Notes) -> Option<String> {
-    scenario.hammer?;
+/// How many processors were inside RTAS when they died. An error if nobody was: every scenario of
+/// the module holds one of its processors there.
+pub fn died_inside(transcript: &Transcript, notes: &Notes) -> Result<String, String> {
     let number = |key: &str| {
         let digits = transcript.facts.get(key)?.strip_prefix("0x")?;
         u64::from_str_radix(digits, 16).ok()
     };
-    let base = number("rtas.linux,rtas-base")?;
-    let area = base..base.checked_add(number("rtas.rtas-size")?)?;
+    let area = number("rtas.linux,rtas-base")
+        .zip(number("rtas.rtas-size"))
+        .and_then(|(base, size)| Some(base..base.checked_add(size)?))
+        .ok_or("the guest does not say where RTAS is")?;
     let inside = notes.processors.iter();
     let inside = inside.filter(|one| area.contains(&one.registers.instruction));
-    Some(format!(
+    let found = format!(
         "{} of {} processors died inside RTAS",
-        inside.count(),
+        inside.clone().count(),
         notes.processors.len()
-    ))
+    );
+    match inside.count() {
+        0 => Err(found),
+        _ => Ok(found),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::catalogue::ALL;
+    use super::super::notes::Processor;
+    use super::super::scenario::{Hold, Place, Work};
     use super::*;
+    use crate::gdb::power::AllRegisters;
 
     fn scenario(name: &str) -> &'static Scenario {
         ALL.iter().find(|one| one.name.starts_with(name)).unwrap()
@@ -94,6 +103,43 @@ mod tests {
         let one = scenario("direct-int-off/");
         assert!(failures(one, false, &said(9000, 0, 0)).is_empty());
         assert!(failures(scenario("sysrq-c/"), true, &Transcript::default()).is_empty());
+    }
+
+    #[test]
+    fn a_run_in_which_nobody_died_inside_rtas_shows_nothing() {
+        let note = |instruction| Processor {
+            process: 0,
+            registers: AllRegisters {
+                general: [0; 32],
+                instruction,
+                machine_state: 0,
+                condition: 0,
+                link: 0,
+                count: 0,
+                exception: 0,
+            },
+        };
+        let notes = |places: &[u64]| Notes {
+            processors: places.iter().copied().map(note).collect(),
+            vmcoreinfo: String::new(),
+        };
+        let said = Transcript::of(
+            "OXRTAS-FACT rtas.linux,rtas-base 0x2fff0000\nOXRTAS-FACT rtas.rtas-size 0x8000\n",
+        );
+        let died = |places: &[u64]| died_inside(&said, &notes(places));
+        assert!(died(&[0xc000_0000_0000_1000, 0x2fff_7fff]).is_ok());
+        assert!(died(&[0xc000_0000_0000_1000, 0x2fff_8000]).is_err());
+        assert!(died(&[]).is_err());
+        assert!(died_inside(&Transcript::default(), &notes(&[0x2fff_0000])).is_err());
+    }
+
+    #[test]
+    fn every_scenario_of_the_module_holds_one_of_its_processors_in_a_call() {
+        let mut hammers = ALL.iter().filter(|one| one.hammer.is_some());
+        assert!(hammers.all(|one| {
+            let mut parts = one.hold.into_iter().flat_map(Hold::parts);
+            parts.any(|part| part.work == Work::Hammer && part.place != Place::Outside)
+        }));
     }
 
     #[test]

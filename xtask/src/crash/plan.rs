@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_a_kernel_cannot_do_is_left_out() {
-        let asked = |kernel| plan("slots/", &[subject("slof", kernel)], true).1;
+        let asked = |kernel| plan("slots-msi/", &[subject("slof", kernel)], true).1;
         assert_eq!((asked("6.1"), asked("patched-6.1")), (0, 0));
         assert_eq!(
             (asked("6.12"), asked("patched"), asked("patched-7.2")),

@@ -363,7 +363,12 @@ fn dump(
     failures.extend(notes.failures(saved.clamp(least, answered), panicking));
     failures.extend(hammer::log_failures(scenario, follows, &text));
     let mut findings = Vec::new();
-    findings.extend(hammer::died_inside(scenario, transcript, &notes));
+    if scenario.hammer.is_some() {
+        match hammer::died_inside(transcript, &notes) {
+            Ok(found) => findings.push(found),
+            Err(error) => failures.push(error),
+        }
+    }
     if let (Some(observed), Some(hold)) = (observed, scenario.hold) {
         for victim in &observed.victims {
             match victims::compare(victim, hold.fate, &notes) {
