@@ -27,7 +27,9 @@ const PLAIN: Scenario = Scenario {
 const MASKING: &[&str] = &[name::IBM_INT_OFF, name::IBM_SET_XIVE];
 /// What stores the report of a panic or an oops (arch/powerpc/kernel/nvram_64.c:oops_to_nvram).
 const NVRAM: &[&str] = &[name::NVRAM_FETCH, name::NVRAM_STORE];
-/// Both.
+/// What a panic calls that ends in a reset.
+const NVRAM_AND_REBOOT: &[&str] = &[name::NVRAM_FETCH, name::NVRAM_STORE, name::SYSTEM_REBOOT];
+/// Masking and the report.
 const MASKING_AND_NVRAM: &[&str] = &[
     name::IBM_INT_OFF,
     name::IBM_SET_XIVE,
@@ -125,6 +127,7 @@ const fn control(scenario: Scenario, name: &'static str, description: &'static s
                 _ => Outcome::Dump,
             },
             Crash::NoKdump => Outcome::OsTerm,
+            Crash::Restart => Outcome::Restart,
             Crash::SysrqB => Outcome::Reset,
         }),
         ..scenario
@@ -233,6 +236,21 @@ pub const ALL: &[Scenario] = &[
     control(
         OS_TERM_HELD,
         "os-term-held-control/xics-4-2G",
+        "the same processor, held outside RTAS",
+    ),
+    Scenario {
+        name: "restart/xics-4-2G",
+        description: "the same, the host lets the kernel go on, and the kernel resets the machine",
+        crash: Crash::Restart,
+        append: RESTART,
+        calls: NVRAM_AND_REBOOT,
+        expected: Expected::always(Outcome::Restart),
+        ..PLAIN
+    },
+    RESTART_HELD,
+    control(
+        RESTART_HELD,
+        "restart-held-control/xics-4-2G",
         "the same processor, held outside RTAS",
     ),
     Scenario {
@@ -485,6 +503,19 @@ const OS_TERM_HELD: Scenario = Scenario {
     crash: Crash::NoKdump,
     calls: NVRAM,
     expected: Expected::without_lock(Outcome::OsTerm),
+    ..FROZEN
+};
+
+/// Makes a panic end in a reset, after a second (kernel/panic.c:panic).
+const RESTART: &str = "panic=1";
+
+const RESTART_HELD: Scenario = Scenario {
+    name: "restart-held/xics-4-2G",
+    description: "the same, after a processor died inside get-time-of-day",
+    crash: Crash::Restart,
+    append: RESTART,
+    calls: NVRAM_AND_REBOOT,
+    expected: Expected::without_lock(Outcome::Restart),
     ..FROZEN
 };
 

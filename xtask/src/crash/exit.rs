@@ -1,7 +1,8 @@
 //! How a machine ended, as QEMU tells it on its control socket (qapi/run-state.json of QEMU).
 //!
 //! `-no-reboot` makes the end of QEMU of a reset, and `-action panic=shutdown`, the default, one of
-//! ibm,os-term (hw/ppc/spapr_rtas.c:rtas_ibm_os_term, softmmu/runstate.c of QEMU 7.2).
+//! ibm,os-term (hw/ppc/spapr_rtas.c:rtas_ibm_os_term, softmmu/runstate.c of QEMU 7.2); with
+//! `panic=none` the call returns.
 
 use super::scenario::Outcome;
 use crate::guest::Transcript;
@@ -12,6 +13,7 @@ use serde_json::Value;
 const POWER_OFF: &str = "SHUTDOWN guest-shutdown";
 const RESET: &str = "SHUTDOWN guest-reset";
 const PANICKED: &str = "GUEST_PANICKED poweroff";
+const PANICKED_ON: &str = "GUEST_PANICKED run";
 const PANIC_SHUTDOWN: &str = "SHUTDOWN guest-panic";
 
 /// The events among `all` that tell how the machine ended, in order.
@@ -39,19 +41,21 @@ fn wanted(outcome: Outcome) -> &'static [&'static str] {
         Outcome::Dump | Outcome::DumpOrHang => &[POWER_OFF],
         Outcome::Hang => &[],
         Outcome::Reset => &[RESET],
+        Outcome::Restart => &[PANICKED_ON, RESET],
         Outcome::OsTerm | Outcome::Twice => &[PANICKED, PANIC_SHUTDOWN],
     }
 }
 
 /// The outcome that these events are of, all of them. `dumped` says whether a kdump kernel came.
 pub fn came(events: &[String], dumped: bool) -> Option<Outcome> {
-    let outcomes = if dumped {
-        [Outcome::Dump, Outcome::Twice]
+    let outcomes: &[Outcome] = if dumped {
+        &[Outcome::Dump, Outcome::Twice]
     } else {
-        [Outcome::Reset, Outcome::OsTerm]
+        &[Outcome::Reset, Outcome::OsTerm, Outcome::Restart]
     };
     outcomes
-        .into_iter()
+        .iter()
+        .copied()
         .find(|outcome| wanted(*outcome) == events)
 }
 
@@ -103,10 +107,15 @@ mod tests {
             told("GUEST_PANICKED", "action", "poweroff"),
             told("SHUTDOWN", "reason", "guest-panic"),
         ]);
+        let restarted = events(&[
+            told("GUEST_PANICKED", "action", "run"),
+            told("SHUTDOWN", "reason", "guest-reset"),
+        ]);
         let power_off = events(&[told("SHUTDOWN", "reason", "guest-shutdown")]);
         let ends = [
             (Outcome::Reset, reset),
             (Outcome::OsTerm, panicked),
+            (Outcome::Restart, restarted),
             (Outcome::Dump, power_off),
         ];
         for (outcome, _) in &ends {

@@ -111,6 +111,7 @@ impl Host {
                 devices.push(work.devices());
             }
         }
+        devices.push(scenario.crash.arguments());
         let extra = devices.concat().into_iter().map(str::to_owned).collect();
         words.extend((!scenario.append.is_empty()).then(|| scenario.append.to_owned()));
         let emulator = self.emulators.get(&subject.qemu).context("no QEMU")?;

@@ -191,7 +191,9 @@ pub fn run(
             failures.extend(hang(scenario, expected, &transcript, observed.as_ref()));
         }
         (Outcome::Hang, true) => failures.push("it did not hang".to_owned()),
-        (Outcome::Reset | Outcome::OsTerm, true) => failures.extend(exit::no_dump(&transcript)),
+        (Outcome::Reset | Outcome::OsTerm | Outcome::Restart, true) => {
+            failures.extend(exit::no_dump(&transcript));
+        }
         (Outcome::Dump | Outcome::DumpOrHang | Outcome::Twice, true) => {
             failures.extend(expectation(scenario).failures(&transcript));
             match dump(scenario, follows, &transcript, observed.as_ref()) {

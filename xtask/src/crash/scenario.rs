@@ -11,6 +11,8 @@ pub enum Crash {
     SysrqC,
     /// The same without a kdump kernel: the kernel says so to the host, by ibm,os-term.
     NoKdump,
+    /// The same, and the host lets the kernel go on, which resets the machine after a second.
+    Restart,
     /// `echo b`: the emergency reboot, without a panic.
     SysrqB,
     /// A system reset of every processor by the host, as the monitor's `nmi` gives it: Linux goes to
@@ -23,9 +25,18 @@ impl Crash {
     pub fn parameter(self) -> &'static str {
         match self {
             Self::SysrqC => "sysrq-c",
-            Self::NoKdump => "no-kdump",
+            Self::NoKdump | Self::Restart => "no-kdump",
             Self::SysrqB => "sysrq-b",
             Self::Nmi => "host",
+        }
+    }
+
+    /// QEMU's arguments for it. Of a guest that says that it panicked QEMU makes an end, unless it is
+    /// told otherwise.
+    pub fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Restart => &["-action", "panic=none"],
+            Self::SysrqC | Self::NoKdump | Self::SysrqB | Self::Nmi => &[],
         }
     }
 
@@ -45,7 +56,7 @@ impl Crash {
     /// `sysrq_handle_reboot()`), so nothing may be plugged in its scenarios.
     pub fn function(self) -> Option<&'static str> {
         match self {
-            Self::SysrqC | Self::NoKdump => Some("bust_spinlocks"),
+            Self::SysrqC | Self::NoKdump | Self::Restart => Some("bust_spinlocks"),
             Self::SysrqB => Some("machine_restart"),
             Self::Nmi => None,
         }
@@ -54,7 +65,7 @@ impl Crash {
     /// What the panic line of the dead kernel has to contain; nothing where none is printed.
     pub fn reason(self) -> Option<&'static str> {
         match self {
-            Self::SysrqC | Self::NoKdump => Some("sysrq triggered crash"),
+            Self::SysrqC | Self::NoKdump | Self::Restart => Some("sysrq triggered crash"),
             Self::SysrqB | Self::Nmi => None,
         }
     }
@@ -191,6 +202,8 @@ pub enum Outcome {
     Reset,
     /// The host is told that the kernel panicked, and there is no dump.
     OsTerm,
+    /// The host is told that the kernel panicked, then the machine is reset, and there is no dump.
+    Restart,
 }
 
 impl Outcome {
@@ -209,6 +222,7 @@ impl fmt::Display for Outcome {
             Self::Twice => formatter.write_str("a dump, then ibm,os-term"),
             Self::Reset => formatter.write_str("a reset"),
             Self::OsTerm => formatter.write_str("ibm,os-term"),
+            Self::Restart => formatter.write_str("ibm,os-term, then a reset"),
         }
     }
 }
