@@ -33,6 +33,13 @@ struct caller {
  */
 int oxrtas_call(struct caller *caller, enum call call, u32 source, u32 value[2]);
 
+/* The same through the kernel's rtas_call(), which takes its lock. */
+int oxrtas_call_locked(enum call call, u32 source, u32 value[2]);
+
+/* The call of that name, or CALLS. */
+enum call oxrtas_named(const char *name);
+u32 oxrtas_token(enum call call);
+
 /* Counts what does not follow LoPAR, and says so in the log, a few times. */
 __printf(2, 3) void oxrtas_deviation(struct caller *caller, const char *format, ...);
 
@@ -52,6 +59,10 @@ void oxrtas_silence(struct caller *caller, u32 first, u32 count);
 /* /proc/oxrtas_slot. */
 int oxrtas_slot_init(void);
 void oxrtas_slot_exit(void);
+
+/* /proc/oxrtas_source. */
+int oxrtas_ask_init(void);
+void oxrtas_ask_exit(void);
 
 /* Sources of each caller, and sources that all share. */
 #define OWN_SOURCES	4

@@ -101,7 +101,7 @@ u32 oxrtas_server(u32 index)
 	return servers[index % server_count];
 }
 
-static int call_locked(enum call call, u32 number, u32 value[2])
+int oxrtas_call_locked(enum call call, u32 number, u32 value[2])
 {
 	int outputs[2] = { 0, 0 };
 	int status;
@@ -153,7 +153,7 @@ static int call_alone(struct caller *caller, enum call call, u32 number, u32 val
 
 int oxrtas_call(struct caller *caller, enum call call, u32 number, u32 value[2])
 {
-	int status = locked ? call_locked(call, number, value) :
+	int status = locked ? oxrtas_call_locked(call, number, value) :
 			      call_alone(caller, call, number, value);
 
 	WRITE_ONCE(caller->calls, caller->calls + 1);
@@ -226,15 +226,26 @@ static int find_rtas(void)
 	return error;
 }
 
-static int find_only(void)
+u32 oxrtas_token(enum call call)
+{
+	return tokens[call];
+}
+
+enum call oxrtas_named(const char *name)
 {
 	int call;
 
+	for (call = 0; call < CALLS; call++)
+		if (!strcmp(name, shapes[call].name))
+			break;
+	return call;
+}
+
+static int find_only(void)
+{
 	if (!*only)
 		return 0;
-	for (call = 0; call < CALLS; call++)
-		if (!strcmp(only, shapes[call].name))
-			only_call = call;
+	only_call = oxrtas_named(only);
 	return only_call == CALLS ? -EINVAL : 0;
 }
 
@@ -349,6 +360,11 @@ static int __init hammer_init(void)
 		error = -ENOMEM;
 	if (!error) {
 		error = oxrtas_slot_init();
+		if (!error) {
+			error = oxrtas_ask_init();
+			if (error)
+				oxrtas_slot_exit();
+		}
 		if (error)
 			remove_proc_entry("oxrtas_hammer", NULL);
 	}
@@ -359,6 +375,7 @@ static int __init hammer_init(void)
 
 static void __exit hammer_exit(void)
 {
+	oxrtas_ask_exit();
 	oxrtas_slot_exit();
 	remove_proc_entry("oxrtas_hammer", NULL);
 	stop();

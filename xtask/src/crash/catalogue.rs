@@ -16,6 +16,7 @@ const PLAIN: Scenario = Scenario {
     append: "",
     hold: None,
     migrates: false,
+    unplugs: false,
     others: &[],
     hammer: None,
     calls: MASKING,
@@ -334,6 +335,12 @@ pub const ALL: &[Scenario] = &[
         "connector-control/xics-4-2G",
         "the same processor, held outside RTAS",
     ),
+    Scenario {
+        name: "unplugged/xics-4-2G",
+        description: "sources were set to a processor that was unplugged: masking them does not fail",
+        unplugs: true,
+        ..PLAIN
+    },
     Scenario {
         name: "msi/xics-4-2G",
         description: "a panic while a PCI device gets its MSIs and gives them back",

@@ -100,6 +100,7 @@ impl Host {
         let others = scenario.others.iter();
         let others = others.map(|(at, work)| format!("{at}:{}", work.parameter()));
         words.extend(list("others", ",", others));
+        words.extend(scenario.unplugs.then(|| "oxrtas.unplug=1".to_owned()));
         words.extend(
             scenario
                 .hammer
@@ -131,7 +132,7 @@ impl Host {
             append: words.join(" "),
             cpu: subject.cpu.clone(),
             ic_mode: scenario.ic_mode,
-            smp: scenario.processors.to_string(),
+            smp: scenario.smp(),
             memory: scenario.memory.to_owned(),
             devices: Vec::new(),
             gdb: None,

@@ -5,6 +5,7 @@
 //! kdump; what it sends is read by [`notes`] (the ELF notes of the dump) and [`log`] (the dead
 //! kernel's log). [`hold`] holds processors over gdb while another one crashes and tells a hang;
 //! [`victims`] compares what gdb saw of them with their notes; [`exit`] knows the ends without a dump;
+//! [`hammer`] and [`unplugged`] judge what the test module was answered before the crash;
 //! [`backtrace`] and [`symbols`] say
 //! where processors are. [`timeline`] says when which point was reached, [`report`] prints the
 //! results, [`page`] makes a page of them in `target/crash-report/`.
@@ -30,6 +31,7 @@ mod stopwatch;
 mod subject;
 pub mod symbols;
 mod timeline;
+mod unplugged;
 mod victims;
 
 pub use stopwatch::Stopwatch;

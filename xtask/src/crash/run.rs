@@ -11,10 +11,11 @@ use super::scenario::{Fate, Hold, Outcome, Scenario};
 use super::subject::Subject;
 use super::symbols::Symbols;
 use super::timeline::{Point, Timeline};
+use super::unplugged;
 use super::victims;
 use crate::gdb::Stub;
 use crate::guest::{Expectation, Mode, Transcript};
-use crate::qemu::{Door, Machine, Qmp, Seen, Session};
+use crate::qemu::{Door, Machine, Qmp, Seen, Session, processor};
 use anyhow::{Result, bail};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -119,7 +120,13 @@ pub fn run(
             let (mut session, stub) = start(machine, name, limit)?;
             let mut control = session.qmp()?;
             visiting = visits(&mut session)?;
-            match watch(scenario, &mut session, &stub, &mut control, symbols) {
+            let prepared = match scenario.unplugs {
+                true => processor::add_and_remove(&mut session, &mut control),
+                false => Ok(()),
+            };
+            let watched =
+                prepared.and_then(|()| watch(scenario, &mut session, &stub, &mut control, symbols));
+            match watched {
                 Ok(seen) => observed = seen,
                 Err(error) => failures.push(format!("{error:#}")),
             }
@@ -206,6 +213,10 @@ pub fn run(
         failures.push("the kdump kernel did not come to its crash".to_owned());
     }
     failures.extend(hammer::failures(scenario, follows, &transcript));
+    match unplugged::judge(scenario, follows, &transcript) {
+        Ok(found) => dumped.findings.extend(found),
+        Err(wrong) => failures.extend(wrong),
+    }
     if left && expected != Outcome::Hang {
         failures.extend(exit::failures(expected, &events));
     }

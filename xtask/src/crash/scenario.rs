@@ -303,6 +303,9 @@ pub struct Scenario {
     /// Whether the machine is migrated to a file, and continues in another QEMU, while the processors
     /// are held.
     pub migrates: bool,
+    /// Whether the host adds a processor before the crash and takes it away again, while sources are
+    /// set to it.
+    pub unplugs: bool,
     /// Processors that work on undisturbed until the crash.
     pub others: &'static [(u32, Work)],
     /// Parameters of the test module (`tests/linux/module`), with `+` between them, if it is loaded
@@ -332,12 +335,20 @@ impl Scenario {
 
     /// Whether the guest needs the test module.
     pub fn needs_module(&self) -> bool {
-        self.hammer.is_some() || self.is_visited()
+        self.hammer.is_some() || self.is_visited() || self.unplugs
     }
 
     /// Whether the host plugs and unplugs a device.
     pub fn is_visited(&self) -> bool {
         self.works().any(|work| work == Work::Slots)
+    }
+
+    /// QEMU's `-smp`, with room for the processor that comes and goes.
+    pub fn smp(&self) -> String {
+        match self.processors {
+            count if self.unplugs => format!("{count},maxcpus={}", count.saturating_add(1)),
+            count => count.to_string(),
+        }
     }
 
     /// Processors that may be off at the crash, at most.
@@ -361,6 +372,7 @@ impl Scenario {
                 scenario.memory,
                 scenario.append,
                 scenario.migrates,
+                scenario.unplugs,
                 scenario.others,
                 scenario.hammer,
             )

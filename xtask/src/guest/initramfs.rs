@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Our own part of the file system.
-pub(super) const SCRIPTS: [(&str, &str); 17] = [
+pub(super) const SCRIPTS: [(&str, &str); 18] = [
     ("init", include_str!("files/init.sh")),
     ("oxrtas/summary.sh", include_str!("files/summary.sh")),
     (
@@ -32,6 +32,7 @@ pub(super) const SCRIPTS: [(&str, &str); 17] = [
     ("oxrtas/mode-kdump.sh", include_str!("files/mode-kdump.sh")),
     ("oxrtas/mode-tree.sh", include_str!("files/mode-tree.sh")),
     ("oxrtas/vmcore.sh", include_str!("files/vmcore.sh")),
+    ("oxrtas/unplug.sh", include_str!("files/unplug.sh")),
     ("oxrtas/work.sh", include_str!("files/work.sh")),
     ("oxrtas/work-clock.sh", include_str!("files/work-clock.sh")),
     (

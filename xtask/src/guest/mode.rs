@@ -22,7 +22,8 @@ pub enum Mode {
     /// it panic as well. Before, the test module is loaded with the parameters of `oxrtas.hammer=`,
     /// `+` between them, and processors begin to work, the victims and others, as
     /// `oxrtas.victims=1:clock,2:hammer` and `oxrtas.others=3:msi` say (names of `work-NAME.sh`). The
-    /// tokens of the functions of `oxrtas.inside=`, `+` between them, are said.
+    /// tokens of the functions of `oxrtas.inside=`, `+` between them, are said. With `oxrtas.unplug=1`
+    /// sources are set to a processor that comes and goes: the host acts as in the hotplug mode.
     Kdump,
     /// Sends the flat tree that the kernel was started with, as the file `flat-tree`.
     Tree,

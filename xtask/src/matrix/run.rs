@@ -4,10 +4,9 @@ use super::point::{Point, Task};
 use crate::debian::{self, Kernel};
 use crate::guest::{self, Expectation, Mode};
 use crate::paths;
-use crate::qemu::{Attached, Emulator, Ended, Firmware, Machine, Qmp, Session};
+use crate::qemu::{Attached, Emulator, Ended, Firmware, Machine, Session, processor};
 use crate::report::Verdict;
 use anyhow::{Context, Result, anyhow, bail};
-use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -98,7 +97,8 @@ impl Runner {
         let mut session = Session::start(&machine, &log_name(point), LIMIT)?;
         session.forbid(&FORBIDDEN);
         if point.task == Task::Hotplug {
-            hotplug(&mut session)?;
+            let mut qmp = session.qmp()?;
+            processor::add_and_remove(&mut session, &mut qmp)?;
         }
         let ended = session.finish()?;
         judge(&ended, &expectation)
@@ -149,40 +149,4 @@ fn boot_mark() -> String {
 /// A file name for the log of `point`.
 fn log_name(point: &Point) -> String {
     point.words().join("_").replace(['=', ','], "-")
-}
-
-/// Adds a processor when the guest asks for it, and takes it away again.
-fn hotplug(session: &mut Session) -> Result<()> {
-    session.wait_for(&["OXRTAS-PHASE await-add"])?;
-    let mut qmp = session.qmp()?;
-    let mut arguments = free_slot(&mut qmp)?;
-    if let Some(fields) = arguments.as_object_mut() {
-        fields.insert("id".to_owned(), json!("added"));
-    }
-    qmp.execute("device_add", arguments)?;
-    session.wait_for(&["OXRTAS-PHASE await-remove"])?;
-    qmp.execute("device_del", json!({ "id": "added" }))?;
-    qmp.wait_event("DEVICE_DELETED")?;
-    Ok(())
-}
-
-/// Driver and place of a processor that is not there yet, as `device_add` takes them.
-fn free_slot(qmp: &mut Qmp) -> Result<Value> {
-    let slots = qmp.execute("query-hotpluggable-cpus", json!({}))?;
-    let slots = slots.as_array().context("QEMU lists no processors")?;
-    let core = |slot: &&Value| slot.pointer("/props/core-id").and_then(Value::as_u64);
-    let slot = slots
-        .iter()
-        .filter(|slot| slot.get("qom-path").is_none())
-        .min_by_key(core)
-        .context("there is no room for another processor")?;
-    let mut arguments = slot
-        .get("props")
-        .context("a place without numbers")?
-        .clone();
-    if let Some(fields) = arguments.as_object_mut() {
-        let driver = slot.get("type").context("a place without a driver")?;
-        fields.insert("driver".to_owned(), driver.clone());
-    }
-    Ok(arguments)
 }

@@ -4,6 +4,7 @@ mod binary;
 mod console;
 mod devices;
 mod machine;
+pub mod processor;
 mod qmp;
 mod session;
 pub mod socket;

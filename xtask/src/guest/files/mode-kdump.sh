@@ -30,6 +30,10 @@ crash_now() {
   # is still on its way there may need this processor for that.
   taskset -p -c 0 $$ >/dev/null
   . /oxrtas/work.sh
+  if [ $(parameter unplug 0) = 1 ]; then
+    . /oxrtas/unplug.sh
+    run_unplug
+  fi
   hammer=$(parameter hammer none)
   [ $hammer = none ] || start_hammer $(echo $hammer | tr + ' ')
   for other in $(parameter others "" | tr , ' '); do

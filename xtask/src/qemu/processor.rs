@@ -1,0 +1,41 @@
+//! A processor that comes and goes while the machine runs.
+
+use super::{Qmp, Session};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+/// Adds a processor when the guest asks for it, by `PHASE await-add`, and takes it away again at
+/// `PHASE await-remove`.
+pub fn add_and_remove(session: &mut Session, qmp: &mut Qmp) -> Result<()> {
+    session.wait_for(&["OXRTAS-PHASE await-add"])?;
+    let mut arguments = free_slot(qmp)?;
+    if let Some(fields) = arguments.as_object_mut() {
+        fields.insert("id".to_owned(), json!("added"));
+    }
+    qmp.execute("device_add", arguments)?;
+    session.wait_for(&["OXRTAS-PHASE await-remove"])?;
+    qmp.execute("device_del", json!({ "id": "added" }))?;
+    qmp.wait_event("DEVICE_DELETED")?;
+    Ok(())
+}
+
+/// Driver and place of a processor that is not there yet, as `device_add` takes them.
+fn free_slot(qmp: &mut Qmp) -> Result<Value> {
+    let slots = qmp.execute("query-hotpluggable-cpus", json!({}))?;
+    let slots = slots.as_array().context("QEMU lists no processors")?;
+    let core = |slot: &&Value| slot.pointer("/props/core-id").and_then(Value::as_u64);
+    let slot = slots
+        .iter()
+        .filter(|slot| slot.get("qom-path").is_none())
+        .min_by_key(core)
+        .context("there is no room for another processor")?;
+    let mut arguments = slot
+        .get("props")
+        .context("a place without numbers")?
+        .clone();
+    if let Some(fields) = arguments.as_object_mut() {
+        let driver = slot.get("type").context("a place without a driver")?;
+        fields.insert("driver".to_owned(), driver.clone());
+    }
+    Ok(arguments)
+}
