@@ -17,7 +17,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// The name under which the guest sends its tree.
 const FILE: &str = "flat-tree";
 
-/// Boots `kernel`, takes its tree, and validates it: as it is, and with every promise.
+/// Boots `kernel`, takes its tree, and validates it: as it is, which is refused where the firmware
+/// promises nothing, and with every promise.
 pub fn run(firmware: &str, kernel: KernelVersion, qemu: &str) -> Result<String> {
     let name = format!("tree-{}-{qemu}", kernel.name());
     let kernel = debian::kernel(kernel)?;
@@ -49,11 +50,17 @@ pub fn run(firmware: &str, kernel: KernelVersion, qemu: &str) -> Result<String> 
         .with_context(|| format!("the guest sent no tree: {}", ended.log.display()))?
         .map_err(|reason| anyhow!("the tree did not arrive whole: {reason}"))?;
     let tree = tree::parse(&bytes)?;
-    schema::validate(&tree::write(&tree, &name)?)?.accepted()?;
+    let functions = Promise::of_image(firmware)
+        .unwrap_or(Promise::Proved)
+        .functions();
+    let opinion = schema::validate(&tree::write(&tree, &name)?)?;
+    match functions.is_empty() {
+        true => opinion.refused(schema::REQUIRED)?,
+        false => opinion.accepted()?,
+    };
     let full = tree::with_every_promise(&tree)?;
     schema::validate(&tree::write(&full, &format!("{name}-full"))?)?.accepted()?;
-    let promise = Promise::of_image(firmware).unwrap_or(Promise::Proved);
-    promises(&tree, &promise.functions())?;
+    promises(&tree, &functions)?;
     Ok(format!("{} bytes", bytes.len()))
 }
 

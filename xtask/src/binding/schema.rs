@@ -3,7 +3,7 @@
 use crate::docs;
 use crate::error::WithHint;
 use crate::process;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -15,6 +15,9 @@ const VALIDATE: &str = "/usr/bin/dt-validate";
 pub const EXTRACT_EXAMPLE: &str = "/usr/bin/dt-extract-example";
 /// The node that the schema is for.
 const NODE: &str = "/rtas";
+
+/// What dt-validate says where a property is missing.
+pub const REQUIRED: &str = "is a required property";
 
 /// What dt-validate says about a tree.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +35,20 @@ impl Opinion {
                 self.complaints.join("\n")
             );
         }
+        Ok(String::new())
+    }
+
+    /// Fails unless there are complaints, and all of them have `reason` in them.
+    pub fn refused(self, reason: &str) -> Result<String> {
+        let complaints = &self.complaints;
+        ensure!(!complaints.is_empty(), "dt-validate takes the tree");
+        ensure!(
+            complaints
+                .iter()
+                .all(|complaint| complaint.contains(reason)),
+            "expected {reason:?} and nothing else, and got:\n{}",
+            complaints.join("\n")
+        );
         Ok(String::new())
     }
 }
@@ -130,5 +147,16 @@ mod tests {
         let expected = ["size error", "/a.dtb: rtas: one\n\tFrom schema: x"];
         assert_eq!(opinion.complaints, expected);
         assert!(opinion.accepted().is_err());
+    }
+
+    #[test]
+    fn a_refusal_counts_only_if_every_complaint_has_its_reason() {
+        let refused = |complaints: &[&str]| {
+            let complaints = complaints.iter().map(|&one| one.to_owned()).collect();
+            Opinion { complaints }.refused("is required")
+        };
+        assert!(refused(&["a is required", "b is required"]).is_ok());
+        assert!(refused(&["a is required", "b is too long"]).is_err());
+        assert!(refused(&[]).is_err());
     }
 }

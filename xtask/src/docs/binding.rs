@@ -6,9 +6,7 @@ use anyhow::Result;
 use minijinja::context;
 use minijinja::value::Serde;
 use rtas::table;
-use rtas_abi::capability::{
-    CONCURRENT_PROPERTY, Capability, MAX_CONCURRENT_CALLS_PROPERTY, VERSION, VERSION_PROPERTY,
-};
+use rtas_abi::capability::{MAX_CONCURRENT_CALLS_PROPERTY, VERSION, VERSION_PROPERTY};
 use serde::Serialize;
 
 /// What our properties start with.
@@ -23,8 +21,6 @@ struct Shown {
     list: List,
     /// What may stand in it.
     functions: Vec<&'static str>,
-    /// Properties that have to be there when it is.
-    needs: Vec<&'static str>,
     /// Its value in the example.
     example: String,
 }
@@ -53,10 +49,6 @@ fn shown(list: List) -> Shown {
         .filter(|call| call.capability.contains(list.capability))
         .map(|call| call.name)
         .collect();
-    let mut needs = vec![VERSION_PROPERTY];
-    if list.capability == Capability::CRASH_SAFE {
-        needs.push(CONCURRENT_PROPERTY);
-    }
     let example: Vec<String> = functions
         .iter()
         .filter(|name| EXAMPLE.contains(name))
@@ -65,7 +57,6 @@ fn shown(list: List) -> Shown {
     Shown {
         list,
         functions,
-        needs,
         example: example.join(", "),
     }
 }
