@@ -1,6 +1,6 @@
 //! Crash scenarios: a kernel panics, its kdump kernel takes the dump, and the dump is looked at.
 //!
-//! [`scenario`] says what a scenario is, [`catalogue`] has them all, [`subject`] is what they are run
+//! [`scenario`] says what a scenario is, [`outcome`] what can come of it, [`catalogue`] has them all, [`subject`] is what they are run
 //! on, [`plan`] adds the controls, [`run`] runs one. What the guest does is in [`crate::guest`], mode
 //! kdump; what it sends is read by [`notes`] (the ELF notes of the dump) and [`log`] (the dead
 //! kernel's log). [`hold`] holds processors over gdb while another one crashes and tells a hang;
@@ -22,6 +22,7 @@ mod hold;
 mod host;
 mod log;
 mod notes;
+mod outcome;
 mod page;
 mod plan;
 mod report;
