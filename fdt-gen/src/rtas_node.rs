@@ -18,6 +18,19 @@ use crate::tree::{EditError, NodeId, Origin, Tree};
 
 /// Value of `rtas-version`: the interface that LoPAR 7.2.6.3 (Table 7.5) describes.
 const RTAS_VERSION: u32 = 1;
+/// Value of `ibm,display-line-length`: what the console shows in any case is what LoPAR asks of a
+/// server (R1-7.3.5.1-2), and what Linux takes where nothing is said
+/// (`arch/powerpc/kernel/rtas.c:rtas_progress`).
+const DISPLAY_LINE_LENGTH: u32 = 16;
+/// Value of `ibm,form-feed` (LoPAR B.5.3.1): a form feed goes to the console as it is, which does not
+/// clear it.
+const NO_FORM_FEED: u32 = 0;
+/// Properties with the types that `ibm,get-indices` is to be used for (R1-7.3.17-14): the machine has
+/// none.
+const INDICES_TYPES: [&str; 2] = [
+    "ibm,get-indicator-indices-types",
+    "ibm,get-sensor-indices-types",
+];
 
 /// What is to be said beside `rtas-version`.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +40,8 @@ pub struct Additions<'a> {
     /// Names and tokens of calls that the blob implements and this QEMU does not offer. Where it
     /// does, its own token stays: there are callers that bypass the blob.
     pub calls: &'a [(&'a str, u32)],
-    /// The phandle of the node behind `display-character`: `rtas-display-device` (LoPAR Table 7.4).
+    /// The phandle of the node behind `display-character`: `rtas-display-device` (LoPAR Table 7.4),
+    /// with what is to be said of the display.
     pub display: Option<u32>,
     /// Size of all that `ibm,get-vpd` tells, in bytes: `ibm,vpd-size` (R1-7.3.20-15).
     pub vpd_size: u32,
@@ -123,6 +137,12 @@ pub fn apply(tree: &mut Tree, additions: &Additions<'_>) -> Result<(), RtasNodeE
     tree.set_u32(id, "rtas-version", RTAS_VERSION, Origin::Firmware)?;
     if let Some(display) = additions.display {
         tree.set_u32(id, "rtas-display-device", display, Origin::Firmware)?;
+        let length = DISPLAY_LINE_LENGTH;
+        tree.set_u32(id, "ibm,display-line-length", length, Origin::Firmware)?;
+        tree.set_u32(id, "ibm,form-feed", NO_FORM_FEED, Origin::Firmware)?;
+    }
+    for name in INDICES_TYPES {
+        tree.set(id, name, &[], Origin::Firmware)?;
     }
     tree.set_u32(id, "ibm,vpd-size", additions.vpd_size, Origin::Firmware)?;
     for &&(name, token) in &missing {

@@ -284,6 +284,9 @@ fn own_call<'a, P: Platform, M: CallerMemory>(
             });
             return ended(request, status, memory);
         }
+        // DR indicators and sensors are not for it (LoPAR 7.3.17), and QEMU has no others: each type
+        // is one without indicators for the caller (R1-7.3.17-9).
+        Handler::GetIndices => return ended(request, None, memory),
         Handler::SetXive => request.read(memory).and_then(|[number, server, priority]| {
             sources.set_xive(number, server, priority, cells)
         }),

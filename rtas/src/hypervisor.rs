@@ -62,9 +62,7 @@ pub fn forward<P: Platform, M: CallerMemory>(
     shape: &Shape,
     request: &Request,
 ) -> i32 {
-    if request.load_inputs(memory, cells).is_none()
-        || !areas_allowed(&memory.bounds(), &shape.areas, cells)
-    {
+    if !takes_inputs(memory, cells, shape, request) {
         return request.finish(memory, status::PARAMETER_ERROR);
     }
     let input = |index: usize| cells.get(buffer::ARGUMENTS + index);
@@ -87,9 +85,7 @@ pub fn forward<P: Platform, M: CallerMemory>(
         }
         _ => (),
     }
-    request.load_outputs(memory, cells);
-    head(cells, token, request.inputs(), request.outputs());
-    let mut status = make(platform, cells, request.inputs());
+    let mut status = pass(platform, memory, cells, token, request);
     let first_output = buffer::ARGUMENTS.wrapping_add(request.inputs());
     // What the hypervisor did not do stays what it is.
     let failed = status == status::HARDWARE_ERROR && !cells.is_unanswered();
@@ -109,10 +105,48 @@ pub fn forward<P: Platform, M: CallerMemory>(
             status = NO_INTERRUPT;
             cells.set(first_output, status as u32);
         }
+        // QEMU's status for a parameter that it has and no room for its length
+        // (hw/ppc/spapr_rtas.c, sysparm_st), where LoPAR lets no room ask whether it is there
+        // (R1-7.3.16-10).
+        Handler::GetSystemParameter
+            if status == status::SYSTEM_PARAMETER_ERROR
+                && cells.get(buffer::ARGUMENTS + 2) == 0 =>
+        {
+            status = status::SUCCESS;
+            cells.set(first_output, status as u32);
+        }
         _ => (),
     }
     request.store_outputs(memory, cells);
     status
+}
+
+/// Takes the inputs of a request into `cells`: whether they could be read, and the caller may have
+/// the memory that they say.
+#[inline(always)]
+fn takes_inputs<M: CallerMemory>(
+    memory: &mut M,
+    cells: &mut HypervisorBuffer,
+    shape: &Shape,
+    request: &Request,
+) -> bool {
+    request.load_inputs(memory, cells).is_some()
+        && areas_allowed(&memory.bounds(), &shape.areas, cells)
+}
+
+/// Makes the call of a request whose inputs are in `cells`, and returns the status word. The outputs
+/// stay in `cells`.
+#[inline(always)]
+fn pass<P: Platform, M: CallerMemory>(
+    platform: &P,
+    memory: &mut M,
+    cells: &mut HypervisorBuffer,
+    token: u32,
+    request: &Request,
+) -> i32 {
+    request.load_outputs(memory, cells);
+    head(cells, token, request.inputs(), request.outputs());
+    make(platform, cells, request.inputs())
 }
 
 /// `ibm,query-interrupt-source-number`: no interrupt assigned (LoPAR 7.3.10.5.2).
@@ -188,13 +222,11 @@ pub fn check_exception<P: Platform, M: CallerMemory>(
     shape: &Shape,
     request: &Request,
 ) -> i32 {
-    let bounds = memory.bounds();
     let [address, length] = [4, 5].map(|index| buffer::ARGUMENTS + index);
-    if request.load_inputs(memory, cells).is_none() || !areas_allowed(&bounds, &shape.areas, cells)
-    {
+    if !takes_inputs(memory, cells, shape, request) {
         return request.finish(memory, status::PARAMETER_ERROR);
     }
-    let to = CallerBytes::new(&bounds, cells.get(address), cells.get(length));
+    let to = CallerBytes::new(&memory.bounds(), cells.get(address), cells.get(length));
     let mut log = [0; EVENT_LOG_BYTES];
     cells.set(length, EVENT_LOG_BYTES as u32);
     head(cells, token, request.inputs(), request.outputs());
@@ -265,9 +297,7 @@ pub fn deliver<P: Platform, M: CallerMemory>(
     token: u32,
     request: &Request,
 ) -> i32 {
-    request.load_outputs(memory, cells);
-    head(cells, token, request.inputs(), request.outputs());
-    let status = make(platform, cells, request.inputs());
+    let status = pass(platform, memory, cells, token, request);
     request.store_outputs(memory, cells);
     status
 }

@@ -81,6 +81,9 @@ pub enum Handler {
     PciConfig,
     /// One hypercall with the caller's cells, and the status for no interrupt.
     QuerySource,
+    /// One hypercall with the caller's cells, and success where no more was asked than whether there
+    /// is such a parameter.
+    GetSystemParameter,
     /// One hypercall with the caller's cells, but for no bytes at all.
     Nvram,
     /// One hypercall with the caller's cells; (0, 0) is `power-off`.
@@ -93,6 +96,8 @@ pub enum Handler {
     LastError,
     /// `ibm,get-vpd`: what the firmware put into the area.
     GetVpd,
+    /// `ibm,get-indices`: the machine has no indicator or sensor that it is about.
+    GetIndices,
     /// `stop-self`: the hypercall does not return.
     StopSelf,
     /// `system-reboot`: the hypercall does not return.
@@ -123,6 +128,7 @@ impl Handler {
                 | Self::SetTimeOfDay
                 | Self::PciConfig
                 | Self::QuerySource
+                | Self::GetSystemParameter
                 | Self::Nvram
                 | Self::ConfigureConnector
         )
@@ -136,13 +142,15 @@ impl Handler {
             | Self::IntOff
             | Self::IntOn
             | Self::LastError
-            | Self::GetVpd => Implementer::Native,
+            | Self::GetVpd
+            | Self::GetIndices => Implementer::Native,
             Self::Forward
             | Self::ChangeMsi
             | Self::GetTimeOfDay
             | Self::SetTimeOfDay
             | Self::PciConfig
             | Self::QuerySource
+            | Self::GetSystemParameter
             | Self::Nvram
             | Self::CheckException
             | Self::SetPowerLevel
@@ -309,7 +317,7 @@ const HANDLER_SAFE: Capability = Capability::CONCURRENT.union(Capability::CRASH_
 use Specification::{Lopar, Qemu};
 
 /// Number of calls in the table.
-pub const COUNT: usize = 48;
+pub const COUNT: usize = 49;
 
 /// The calls, in the order of QEMU's tokens; behind them those that QEMU does not have.
 pub const CALLS: [Call; COUNT] = {
@@ -337,6 +345,7 @@ pub const CALLS: [Call; COUNT] = {
             n(1),
             Lopar("7.3.16.1"),
         )
+        .by(Handler::GetSystemParameter)
         .about(Area::long(1, 2)),
         call(
             name::IBM_SET_SYSTEM_PARAMETER,
@@ -484,6 +493,10 @@ pub const CALLS: [Call; COUNT] = {
             .by(Handler::GetVpd)
             .about(Area::bytes(0, 1))
             .and_about(Area::long(1, 2))
+            .promising(STATELESS),
+        call(name::IBM_GET_INDICES, n(5), n(2), Lopar("7.3.17"))
+            .by(Handler::GetIndices)
+            .about(Area::long(2, 3))
             .promising(STATELESS),
     ]
 };

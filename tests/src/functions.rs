@@ -304,6 +304,13 @@ pub static FUNCTIONS: &[Function] = &[
         &[1, -1, -4],
     ),
     function(
+        "ibm,get-indices",
+        "7.3.17",
+        &[Number, Number, Writes(UpTo(3)), Number, Number],
+        &[2],
+        &[1, -1, -4],
+    ),
+    function(
         "ibm,configure-kernel-dump",
         "7.3.26",
         &[Number, Reads(UpTo(2)), Number],

@@ -100,3 +100,5 @@ pub const IBM_CONFIGURE_KERNEL_DUMP: &str = "ibm,configure-kernel-dump";
 pub const RTAS_LAST_ERROR: &str = "rtas-last-error";
 /// LoPAR 7.3.20. QEMU does not have it.
 pub const IBM_GET_VPD: &str = "ibm,get-vpd";
+/// LoPAR 7.3.17. QEMU does not have it.
+pub const IBM_GET_INDICES: &str = "ibm,get-indices";

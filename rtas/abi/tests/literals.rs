@@ -92,4 +92,5 @@ fn the_four_interrupt_calls_are_spelled_as_in_7_3_10() {
     assert_eq!(name::IBM_INT_ON, "ibm,int-on");
     assert_eq!(name::RTAS_LAST_ERROR, "rtas-last-error");
     assert_eq!(name::IBM_GET_VPD, "ibm,get-vpd");
+    assert_eq!(name::IBM_GET_INDICES, "ibm,get-indices");
 }

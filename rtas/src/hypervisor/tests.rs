@@ -242,6 +242,28 @@ fn an_interrupt_that_a_function_does_not_have_is_status_1() {
 }
 
 #[test]
+fn no_room_asks_whether_there_is_a_parameter() {
+    let get = |room, answer| answered("ibm,get-system-parameter", &[20, 0x5000, room], &[answer]);
+    assert_eq!(get(0, -9999), [0], "R1-7.3.16-10: QEMU has it");
+    assert_eq!(get(0, -3), [-3], "QEMU does not have it");
+    assert_eq!(get(0, -9002), [-9002]);
+    assert_eq!(get(1, -9999), [-9999], "there is room, and too little");
+    assert_eq!(get(64, 0), [0]);
+}
+
+#[test]
+fn no_type_has_indices_and_the_hypervisor_is_not_asked() {
+    let machine = Machine::new();
+    let by = &machine.hypervisor;
+    for kind in [0, 1, 9003, 9006] {
+        let inputs = [0, kind, 0x5000, 0x100, 1];
+        let got = machine.call_by(by, "ibm,get-indices", &inputs, 2);
+        assert_eq!(got, [-3i32 as u32, 0xdead_beef], "R1-7.3.17-9");
+    }
+    assert_eq!(by.tokens(), []);
+}
+
+#[test]
 fn what_is_no_date_or_time_is_refused_and_the_hypervisor_not_asked() {
     let set = |time: [u32; 7]| call("set-time-of-day", &time);
     for good in [

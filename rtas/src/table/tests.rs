@@ -74,7 +74,7 @@ fn the_index_is_qemus_token_less_0x2000() {
 /// The counts of LoPAR's argument buffer tables, call by call.
 #[test]
 fn counts_are_those_of_lopars_tables() {
-    let lopar: [(&str, &[u32], &[u32]); 44] = [
+    let lopar: [(&str, &[u32], &[u32]); 45] = [
         ("nvram-fetch", &[3], &[2]),
         ("nvram-store", &[3], &[2]),
         ("get-time-of-day", &[0], &[8]),
@@ -82,6 +82,7 @@ fn counts_are_those_of_lopars_tables() {
         ("event-scan", &[4], &[1]),
         ("rtas-last-error", &[2], &[1]),
         ("ibm,get-vpd", &[4], &[3]),
+        ("ibm,get-indices", &[5], &[2]),
         ("check-exception", &[6, 7], &[1]),
         ("ibm,read-pci-config", &[4], &[2]),
         ("ibm,write-pci-config", &[5], &[1]),
@@ -205,6 +206,7 @@ fn what_lopar_wants_from_handlers_is_crash_safe_and_the_four_are_reentrant() {
             ("ibm,int-off", Implementer::Native),
             ("ibm,int-on", Implementer::Native),
             ("ibm,get-vpd", Implementer::Native),
+            ("ibm,get-indices", Implementer::Native),
         ],
         "R1-7.3.10.1-2 to R1-7.3.10.4-2, and what changes nothing"
     );

@@ -123,6 +123,7 @@ impl World<'_> {
             "ibm,configure-connector" => [data, 0, 0, 0, 0, 0, 0, 0],
             "ibm,nmi-register" => [0x100, 0x200, 0, 0, 0, 0, 0, 0],
             "ibm,get-vpd" => [0, data, 64, 1, 0, 0, 0, 0],
+            "ibm,get-indices" => [1, 9006, data, 64, 1, 0, 0, 0],
             "ibm,configure-kernel-dump" => [2, data, 64, 0, 0, 0, 0, 0],
             // A configuration address and a unit.
             _ => [0, high, low, 0, 0, 0, 0, 0],

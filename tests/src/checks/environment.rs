@@ -40,7 +40,7 @@ struct Probe {
 /// Calls of every kind: answered by RTAS or by the hypervisor, refused, with a data buffer.
 fn probes(machine: &mut Machine, data: u32) -> Vec<Probe> {
     let source = machine.sources.first().copied().unwrap_or(0);
-    let calls: [(&'static str, &[u32], usize); 11] = [
+    let calls: [(&'static str, &[u32], usize); 12] = [
         ("get-time-of-day", &[], 8),
         ("query-cpu-stopped-state", &[0], 2),
         ("ibm,get-xive", &[source], 3),
@@ -52,6 +52,7 @@ fn probes(machine: &mut Machine, data: u32) -> Vec<Probe> {
         ("get-sensor-state", &[0x7777, 0], 2),
         ("rtas-last-error", &[data, 64], 1),
         ("ibm,get-vpd", &[data, data, 64, 1], 3),
+        ("ibm,get-indices", &[1, 9006, data, 64, 1], 2),
     ];
     let mut probes: Vec<Probe> = Vec::new();
     for (name, inputs, outputs) in calls {

@@ -53,8 +53,6 @@ const NO_LSI: &str = "QEMU leaves INTx to the operating system and knows MSIs on
 
 /// Whatever the firmware: what QEMU does, and what none of them has yet.
 const ALL: &[Known] = &[
-    known("R1-7.3.5.1-2", "node-display-16-characters", NO_DISPLAY),
-    known("R1-7.3.5.3-5", "node-form-feed", NO_DISPLAY),
     known(
         "R1-7.3.5.4-3",
         "indicator-tone",
@@ -81,11 +79,6 @@ const ALL: &[Known] = &[
     ),
     known("R1-7.3.10.5.1-4", "msi-disables-lsi", NO_LSI),
     known("R1-7.3.10.5.1-5", "msi-gives-lsi-back", NO_LSI),
-    known(
-        "R1-7.3.16-10",
-        "parameters-without-room",
-        "QEMU answers -9999 to a length below 2 (spapr_rtas.c, sysparm_st)",
-    ),
     known(
         "R1-7.3.23-8",
         "node-suspend-update-tree",
@@ -115,6 +108,13 @@ const MASK: &str = "QEMU keeps no mask beside the priority: a set-xive unmasks, 
 
 /// SLOF and VOF: both leave RTAS to QEMU.
 const HYPERVISOR_RTAS: &[Known] = &[
+    known("R1-7.3.5.1-2", "node-display-16-characters", NO_DISPLAY),
+    known("R1-7.3.5.3-5", "node-form-feed", NO_DISPLAY),
+    known(
+        "R1-7.3.16-10",
+        "parameters-without-room",
+        "QEMU answers -9999 to a length below 2 (spapr_rtas.c, sysparm_st)",
+    ),
     known(
         "R1-7.3.2.3-3",
         "clock-impossible-dates",

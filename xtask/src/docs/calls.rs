@@ -108,6 +108,8 @@ fn note(call: &Call) -> &'static str {
             "LoPAR's name is `ibm,reset-pe-dma-windows`; token in `ibm,ddw-extensions`"
         }
         (_, Handler::GetVpd) => "copies what the firmware made of the device tree",
+        (_, Handler::GetIndices) => "-3: the machine has no indicators or sensors but those of DR",
+        (_, Handler::GetSystemParameter) => "status 0 for length 0, if there is the parameter",
         (_, Handler::LastError) => {
             "tells of what the hypervisor left undone, and of calls without a context"
         }

@@ -222,6 +222,7 @@ fn of(function: &'static str) -> Vec<Case> {
         "query-cpu-stopped-state" => (vec![1], 2),
         "start-cpu" => (vec![SPARE, 0, 0], 1),
         "ibm,get-system-parameter" => (vec![20, AT_BUFFER, 64], 1),
+        "ibm,get-indices" => (vec![1, 9006, AT_BUFFER, 64, 1], 2),
         "ibm,set-system-parameter" => (vec![20, AT_BUFFER], 1),
         "check-exception" => (vec![0x500, SOURCE, ALL_EVENTS, 0, AT_BUFFER, 0x400], 1),
         "event-scan" => (vec![ALL_EVENTS, 0, AT_BUFFER, 0x400], 1),
