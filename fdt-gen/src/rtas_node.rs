@@ -25,6 +25,10 @@ const DISPLAY_LINE_LENGTH: u32 = 16;
 /// Value of `ibm,form-feed` (LoPAR B.5.3.1): a form feed goes to the console as it is, which does not
 /// clear it.
 const NO_FORM_FEED: u32 = 0;
+/// Value of `rtas-sensors`: EPOW, with the index 0 (R1-7.2.6.1.2-1).
+const SENSORS: [u32; 2] = [rtas::epow::SENSOR, 0];
+/// Where that sensor is: nowhere, since it has no physical counterpart (R1-7.2.6.1.2-2).
+const SENSOR_LOCATIONS: (&str, &[u8]) = ("ibm,sensor-9", b"\0");
 /// Properties with the types that `ibm,get-indices` is to be used for (R1-7.3.17-14): the machine has
 /// none.
 const INDICES_TYPES: [&str; 2] = [
@@ -141,6 +145,10 @@ pub fn apply(tree: &mut Tree, additions: &Additions<'_>) -> Result<(), RtasNodeE
         tree.set_u32(id, "ibm,display-line-length", length, Origin::Firmware)?;
         tree.set_u32(id, "ibm,form-feed", NO_FORM_FEED, Origin::Firmware)?;
     }
+    let sensors = SENSORS.map(u32::to_be_bytes);
+    tree.set(id, "rtas-sensors", sensors.as_flattened(), Origin::Firmware)?;
+    let (name, locations) = SENSOR_LOCATIONS;
+    tree.set(id, name, locations, Origin::Firmware)?;
     for name in INDICES_TYPES {
         tree.set(id, name, &[], Origin::Firmware)?;
     }

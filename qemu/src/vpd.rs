@@ -1,5 +1,6 @@
 //! The vital product data that `ibm,get-vpd` tells (LoPAR 7.3.20): what QEMU's tree says of the
-//! machine, and what the firmware says of itself.
+//! machine, and what the firmware says of itself. With them goes the partition's name, for
+//! `ibm,get-system-parameter`.
 //!
 //! Processors, memory and host bridges come and go and have no serial or part numbers, so there is
 //! nothing to be told of them; PCI devices have their location codes in the tree, which is where
@@ -21,6 +22,10 @@ const NAME: u8 = 0x82;
 const KEYWORDS: u8 = 0x84;
 const END: u8 = 0x78;
 
+/// Longest name of a partition, in bytes: more than PowerVM allows, and far below the 4000 of a
+/// parameter (R1-7.3.16-12).
+const MOST_NAME: usize = 255;
+
 /// All records, as the blob takes them. A few KiB at most, since a value has at most 255 bytes, so
 /// that copying them takes no time (R1-7.2.4-5).
 pub(crate) fn of_tree(tree: &Tree) -> Vec<u8> {
@@ -41,6 +46,7 @@ pub(crate) fn of_tree(tree: &Tree) -> Vec<u8> {
     const VERSION: &str = concat!("oxrtas-", env!("CARGO_PKG_VERSION"));
     let image = [VERSION; 3].join(" ");
     let mut records = Vec::new();
+    records.extend(name_record(root("ibm,partition-name")));
     let mut add = |location: &str, name: &str, keywords: &[(&[u8; 2], &str)]| {
         records.extend(record(location, &stanza(location, name, keywords)));
     };
@@ -62,6 +68,20 @@ pub(crate) fn of_tree(tree: &Tree) -> Vec<u8> {
         &[(b"MI", &image), (b"CL", VERSION)],
     );
     records
+}
+
+/// The record of the partition's name, if it has one. The name is to be ASCII (Table 7.79), QEMU takes
+/// any (`-name`): a question mark stands for each byte that is not.
+fn name_record(name: &str) -> Vec<u8> {
+    let bytes = name.bytes().take(MOST_NAME);
+    let mut ascii: Vec<u8> = bytes
+        .map(|byte| if byte.is_ascii() { byte } else { b'?' })
+        .collect();
+    if ascii.is_empty() {
+        return ascii;
+    }
+    ascii.push(0);
+    record("", &ascii).collect()
 }
 
 /// The location code of the machine, as lsvpd makes it of the tree (`getRtasSystemLocationCode`) to

@@ -6,6 +6,7 @@
 use core::mem::offset_of;
 use core::sync::atomic::AtomicU32;
 
+use crate::epow::Epow;
 use crate::last_error::LastError;
 use crate::memory::Bounds;
 use crate::table::index;
@@ -44,7 +45,7 @@ pub struct LeaveBuffer {
 ///
 /// Protects:    where the parts of the area lie and what the machine is; constant from the
 ///              instantiation on, but for [`Config::flags`], [`Config::short_token`],
-///              [`Config::last_error`] and the [`LeaveBuffer`]s.
+///              [`Config::last_error`], [`Config::epow`] and the [`LeaveBuffer`]s.
 /// Holder:      any number of calls read it. The firmware alone writes `flags` and `short_token`,
 ///              during CAS, when QEMU has seen to it that no other processor runs.
 /// Order:       none: whoever calls was started after the firmware's last write.
@@ -88,6 +89,8 @@ pub struct Config {
     pub vpd_bytes: u32,
     /// For `rtas-last-error`: none at first.
     pub last_error: LastError,
+    /// For `get-sensor-state` of [`crate::epow::SENSOR`]: nothing is pending at first.
+    pub epow: Epow,
     /// The tokens of the calls, by their place in the call table; 0: not offered.
     pub tokens: [u32; MAX_CALLS],
     /// Tokens of calls that the hypervisor offers and the table does not know, passed on with only

@@ -6,16 +6,18 @@ use rtas_abi::{buffer, status};
 
 use crate::config::{Config, LeaveBuffer, SOURCES_ARE_NATIVE};
 use crate::decode::{self, Header, Request, StatusPlace};
+use crate::epow;
 use crate::hypervisor::{check_exception, forward};
 use crate::instance::Instance;
 use crate::last_error::{LastError, NO_ANSWER, NO_CONTEXT};
 pub use crate::memory::CellWidth;
 use crate::memory::{CallerMemory, Cells, refuse_unaligned};
 use crate::msi;
+use crate::parameter::{LPAR_NAME, get_name};
 use crate::platform::{HypervisorBuffer, Platform};
 use crate::source::{Change, Sources};
 use crate::table::{self, Handler, Shape, index};
-use crate::vpd::get_vpd;
+use crate::vpd::{get_vpd, partition_name};
 
 /// How a call ends.
 #[derive(Clone, Copy, Debug)]
@@ -227,6 +229,11 @@ pub fn long_call<'a, P: Platform, M: CallerMemory>(
                 return Exit::Leave(power_off(config, [0, 0]));
             }
         }
+        Handler::GetSensorState | Handler::GetSystemParameter | Handler::SetSystemParameter => {
+            if let Some(status) = own_part(instance, memory, shape, &request) {
+                return Exit::Return(request.finish(memory, status));
+            }
+        }
         _ => {
             let exit = own_call(instance, platform, memory, cells, token, shape, &request);
             if let Exit::Return(status) = exit {
@@ -238,6 +245,39 @@ pub fn long_call<'a, P: Platform, M: CallerMemory>(
     let status = forward(platform, memory, cells, token, shape, &request);
     keep_own_error(config, cells, status);
     Exit::Return(status)
+}
+
+/// What the blob knows of calls that are the hypervisor's for the rest: the status, the outputs being
+/// stored. `None` for the rest.
+#[inline(never)]
+fn own_part<M: CallerMemory>(
+    instance: Instance<'_>,
+    memory: &mut M,
+    shape: &Shape,
+    request: &Request,
+) -> Option<i32> {
+    match shape.handler {
+        Handler::GetSensorState => {
+            if request.read(memory)? != [epow::SENSOR, 0] {
+                return None;
+            }
+            request.store(memory, 1, instance.config.epow.state());
+            Some(status::SUCCESS)
+        }
+        Handler::GetSystemParameter | Handler::SetSystemParameter => {
+            let [parameter, address] = request.read(memory)?;
+            if parameter != LPAR_NAME {
+                return None;
+            }
+            let name = partition_name(instance.vpd)?;
+            if shape.handler == Handler::SetSystemParameter {
+                return Some(status::NOT_AUTHORIZED);
+            }
+            let [_, _, room] = request.read(memory)?;
+            Some(get_name(name, memory, [address, room]))
+        }
+        _ => None,
+    }
 }
 
 /// The part of [`long_call`] that is not one hypercall with the caller's cells.
@@ -259,7 +299,8 @@ fn own_call<'a, P: Platform, M: CallerMemory>(
             return Exit::Return(status);
         }
         Handler::CheckException => {
-            let status = check_exception(platform, memory, cells, token, shape, request);
+            let epow = &config.epow;
+            let status = check_exception(platform, memory, cells, token, shape, request, epow);
             return Exit::Return(status);
         }
         Handler::StopSelf => return Exit::Leave(&config.stop_self),

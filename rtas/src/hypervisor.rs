@@ -3,6 +3,7 @@
 use rtas_abi::{buffer, status};
 
 use crate::decode::Request;
+use crate::epow::Epow;
 use crate::memory::{Bounds, CallerBytes, CallerMemory};
 use crate::platform::{HypervisorBuffer, Platform};
 use crate::table::{Area, Handler, Length, MAX_AREAS, Shape};
@@ -212,7 +213,8 @@ pub fn areas_allowed(bounds: &Bounds, areas: &[Area; MAX_AREAS], cells: &Hypervi
 
 /// `check-exception`: the hypervisor writes its log into memory of the call's own, and as much of it
 /// as there is room for goes to the caller (LoPAR R1-7.3.3.2-3). QEMU does not look at the length
-/// (`hw/ppc/spapr_events.c:check_exception`). Returns the status word.
+/// (`hw/ppc/spapr_events.c:check_exception`). `epow` keeps what a warning asks for. Returns the status
+/// word.
 #[inline(never)]
 pub fn check_exception<P: Platform, M: CallerMemory>(
     platform: &P,
@@ -221,6 +223,7 @@ pub fn check_exception<P: Platform, M: CallerMemory>(
     token: u32,
     shape: &Shape,
     request: &Request,
+    epow: &Epow,
 ) -> i32 {
     let [address, length] = [4, 5].map(|index| buffer::ARGUMENTS + index);
     if !takes_inputs(memory, cells, shape, request) {
@@ -232,6 +235,9 @@ pub fn check_exception<P: Platform, M: CallerMemory>(
     head(cells, token, request.inputs(), request.outputs());
     let _ = platform.h_rtas_about(cells, address, &mut log);
     let status = answer(cells, request.inputs());
+    if status == status::SUCCESS {
+        epow.keep(&log);
+    }
     if let Some(to) = to.filter(|_| status == status::SUCCESS) {
         for (index, byte) in (0..log_bytes(&log)).zip(&log) {
             to.store(memory, index, *byte);

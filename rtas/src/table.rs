@@ -81,9 +81,13 @@ pub enum Handler {
     PciConfig,
     /// One hypercall with the caller's cells, and the status for no interrupt.
     QuerySource,
-    /// One hypercall with the caller's cells, and success where no more was asked than whether there
-    /// is such a parameter.
+    /// The partition's name; else one hypercall with the caller's cells, and success where no more was
+    /// asked than whether there is such a parameter.
     GetSystemParameter,
+    /// The partition's name may not be set; else one hypercall with the caller's cells.
+    SetSystemParameter,
+    /// The EPOW sensor; else one hypercall with the caller's cells.
+    GetSensorState,
     /// One hypercall with the caller's cells, but for no bytes at all.
     Nvram,
     /// One hypercall with the caller's cells; (0, 0) is `power-off`.
@@ -128,7 +132,6 @@ impl Handler {
                 | Self::SetTimeOfDay
                 | Self::PciConfig
                 | Self::QuerySource
-                | Self::GetSystemParameter
                 | Self::Nvram
                 | Self::ConfigureConnector
         )
@@ -151,6 +154,8 @@ impl Handler {
             | Self::PciConfig
             | Self::QuerySource
             | Self::GetSystemParameter
+            | Self::SetSystemParameter
+            | Self::GetSensorState
             | Self::Nvram
             | Self::CheckException
             | Self::SetPowerLevel
@@ -353,6 +358,7 @@ pub const CALLS: [Call; COUNT] = {
             n(1),
             Lopar("7.3.16.2"),
         )
+        .by(Handler::SetSystemParameter)
         // At least the word that says how long the rest is; QEMU reads none of it.
         .about(Area::bytes(1, 2)),
         call(name::IBM_SET_XIVE, n(3), n(1), Lopar("7.3.10.2"))
@@ -432,7 +438,7 @@ pub const CALLS: [Call; COUNT] = {
             .by(Handler::SetPowerLevel)
             .promising(HANDLER_SAFE),
         call(name::GET_POWER_LEVEL, n(1), n(2), Lopar("7.3.6.2")),
-        call(name::GET_SENSOR_STATE, n(2), n(2), Lopar("7.3.5.5")),
+        call(name::GET_SENSOR_STATE, n(2), n(2), Lopar("7.3.5.5")).by(Handler::GetSensorState),
         call(name::IBM_CONFIGURE_CONNECTOR, n(2), n(1), Lopar("13.5.3.5"))
             .by(Handler::ConfigureConnector)
             .about(Area::bytes(0, 4096)),

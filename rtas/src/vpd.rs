@@ -25,7 +25,7 @@ pub fn record<'a>(location: &'a str, bytes: &'a [u8]) -> impl Iterator<Item = u8
 }
 
 /// The records in `vpd`: location code and bytes of each.
-pub fn records(vpd: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+fn records(vpd: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = vpd;
     core::iter::from_fn(move || {
         let ([high, low, location], tail) = rest.split_first_chunk::<HEADER>()?;
@@ -37,9 +37,22 @@ pub fn records(vpd: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// Size of all bytes of the records in `vpd`.
+/// The records that `ibm,get-vpd` tells: those with a location code.
+pub fn stanzas(vpd: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    records(vpd).filter(|(code, _)| !code.is_empty())
+}
+
+/// The partition's name with the zero behind it: the record without a location code, which nobody can
+/// ask `ibm,get-vpd` for.
+#[inline(never)]
+pub fn partition_name(vpd: &[u8]) -> Option<&[u8]> {
+    let name = records(vpd).find(|(code, _)| code.is_empty());
+    name.map(|(_, name)| name)
+}
+
+/// Size of all that `ibm,get-vpd` tells.
 pub fn size(vpd: &[u8]) -> u32 {
-    records(vpd).map(|(_, bytes)| bytes.len() as u32).sum()
+    stanzas(vpd).map(|(_, bytes)| bytes.len() as u32).sum()
 }
 
 /// What a call gives beside its status.
@@ -72,7 +85,7 @@ pub fn get_vpd<M: CallerMemory>(
     let start = sequence.checked_sub(1)?;
     // Bytes of the records that were come by, and those that were stored.
     let (mut at, mut stored) = (0u32, 0u32);
-    for (code, bytes) in records(vpd) {
+    for (code, bytes) in stanzas(vpd) {
         if location.is_some_and(|text| !text.is(memory, code)) {
             continue;
         }

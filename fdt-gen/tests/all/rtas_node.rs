@@ -34,8 +34,9 @@ fn the_size_of_the_area_and_the_version_are_said() {
     assert_eq!(tree.u32(rtas, "rtas-version"), Some(1));
     assert_eq!(
         tree.properties(rtas).count(),
-        before.len() + 4,
-        "the version, the size of vital product data, types of indicators and of sensors"
+        before.len() + 6,
+        "the version, the size of vital product data, sensors with their locations, types of \
+         indicators and of sensors"
     );
     for (name, value) in before {
         if name != "rtas-size" {
@@ -66,6 +67,10 @@ fn the_display_and_the_blobs_own_calls_are_said() {
     assert_eq!(cell("rtas-display-device"), Some(0x2222), "R1-7.2.6-3");
     assert_eq!(cell("ibm,display-line-length"), Some(16), "R1-7.3.5.1-2");
     assert_eq!(cell("ibm,form-feed"), Some(0), "R1-7.3.5.3-5");
+    let rtas = tree.find("/rtas").unwrap();
+    let sensors = tree.property(rtas, "rtas-sensors");
+    assert_eq!(sensors, Some(&[0, 0, 0, 9, 0, 0, 0, 0][..]), "R1-10.2.2-1");
+    assert_eq!(tree.property(rtas, "ibm,sensor-9"), Some(&b"\0"[..]));
     assert!(cell("rtas-last-error").is_some(), "R1-7.2.6-4");
     assert!(cell("ibm,get-indices").is_some(), "R1-7.3.17-1");
     for (name, token) in calls {

@@ -1,6 +1,6 @@
 //! What `ibm,get-vpd` will tell of a machine.
 
-use rtas::vpd::records;
+use rtas::vpd::stanzas;
 
 use super::machine::Setup;
 
@@ -39,7 +39,7 @@ fn the_system_and_the_firmware_are_told_from_the_tree() {
     setup.set("/", "ibm,partition-name", b"guest\0");
     let mut guest = setup.boot().unwrap();
     let vpd = guest.firmware.rtas.vpd.clone();
-    let told: Vec<_> = records(&vpd)
+    let told: Vec<_> = stanzas(&vpd)
         .map(|(location, stanza)| (location.to_vec(), read(stanza)))
         .collect();
     let [(system, (name, keywords)), (firmware, (second, version))] = &told[..] else {
@@ -71,7 +71,7 @@ fn the_system_and_the_firmware_are_told_from_the_tree() {
 
     let tree = guest.flat_tree();
     let rtas = tree.find("/rtas").unwrap();
-    let all: usize = records(&vpd).map(|(_, stanza)| stanza.len()).sum();
+    let all: usize = stanzas(&vpd).map(|(_, stanza)| stanza.len()).sum();
     assert_eq!(
         tree.u32(rtas, "ibm,vpd-size"),
         Some(all as u32),
@@ -101,7 +101,7 @@ fn a_uuid_that_nobody_gave_is_not_told() {
         let mut setup = Setup::new();
         setup.set("/", "vm,uuid", format!("{uuid}\0").as_bytes());
         let guest = setup.boot().unwrap();
-        let (_, stanza) = records(&guest.firmware.rtas.vpd).next().unwrap();
+        let (_, stanza) = stanzas(&guest.firmware.rtas.vpd).next().unwrap();
         assert_eq!(keyword(&read(stanza).1, "SU"), told);
     }
 }
@@ -114,10 +114,10 @@ fn long_and_missing_values_are_no_reason_to_fail() {
             setup.set("/", name, &[value, b"\0"].concat());
         }
         let guest = setup.boot().unwrap();
-        for (location, stanza) in records(&guest.firmware.rtas.vpd) {
+        for (location, stanza) in stanzas(&guest.firmware.rtas.vpd) {
             assert!(location.len() <= rtas::vpd::LOCATION_BYTES);
             read(stanza);
         }
-        assert_eq!(records(&guest.firmware.rtas.vpd).count(), 2);
+        assert_eq!(stanzas(&guest.firmware.rtas.vpd).count(), 2);
     }
 }

@@ -6,6 +6,7 @@
 use core::sync::atomic::AtomicU32;
 
 use crate::config::{Config, LeaveBuffer, MAGIC, MAX_CALLS, MAX_UNKNOWN, SOURCES_ARE_NATIVE};
+use crate::epow::Epow;
 use crate::last_error::LastError;
 use crate::memory::Bounds;
 use crate::table;
@@ -59,6 +60,7 @@ pub fn config() -> Config {
         source_count: SOURCES,
         vpd_bytes: 0,
         last_error: LastError::new(0),
+        epow: Epow::new(0),
         tokens,
         unknown_tokens,
         stop_self: leave(token("stop-self"), 0),

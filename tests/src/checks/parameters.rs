@@ -15,8 +15,12 @@ use crate::subject::Machine;
 /// The checks, in order.
 pub const CHECKS: &[Check] = &[
     check("R1-7.3.16-7", "parameters-reserved", reserved),
-    check("R1-7.3.16-8", "parameter-20-set", set_20),
+    check("R1-7.3.16-8", "parameter-20-set", |machine| {
+        refused_by_note(machine, 20)
+    }),
     check("R1-7.3.16-9", "parameters-as-defined", as_defined),
+    check("R1-7.3.16-9", "parameter-55", partition_name),
+    check("R1-7.3.16-8", "parameter-55-set", set_55),
     check("R1-7.3.16-10", "parameters-without-room", without_room),
     check("R1-7.3.16-11", "parameters-set-nothing", set_nothing),
     check("R1-7.3.16-12", "parameters-lengths", lengths),
@@ -98,25 +102,6 @@ fn reserved(machine: &mut Machine) -> Verdict {
         );
     }
     pass!("-3 for eight tokens that Table 7.79 reserves or does not have")
-}
-
-fn set_20(machine: &mut Machine) -> Verdict {
-    let (read, before) = get!(machine, 20);
-    let data = Bytes::of(b"\0\x04abc\0");
-    let outcome = answer!(machine, SET, &[20, data.address()], 1);
-    let (_, after) = get!(machine, 20);
-    need!(
-        outcome.status() == NOT_AUTHORIZED,
-        "-9002: Table 7.79, note 1",
-        "{}",
-        outcome.status()
-    );
-    need!(
-        read == 0 && before == after,
-        "the value as it was",
-        "another"
-    );
-    pass!("-9002, and the value as it was")
 }
 
 /// A string with its end, and none before.
@@ -259,6 +244,56 @@ fn characteristics(machine: &mut Machine) -> Verdict {
         );
     }
     pass!("{} bytes, cut to any room", data.len())
+}
+
+/// The name that the root of the tree has, if any.
+fn partition_name(machine: &mut Machine) -> Verdict {
+    let (status, data) = get!(machine, 55);
+    if status == NOT_SUPPORTED {
+        skip!("parameter 55 answers -3: not supported")
+    }
+    let Some(name) = machine.property("/", "ibm,partition-name") else {
+        guest::fail!("ibm,partition-name beside parameter 55", "none")
+    };
+    need!(
+        status == 0 && is_string(&data) && data.is_ascii(),
+        "status 0 and a string of ASCII with its end",
+        "{status}, {data:x?}"
+    );
+    need!(
+        !name.is_ascii() || data == name,
+        format!("{name:x?}"),
+        "{data:x?}"
+    );
+    pass!("{} bytes, the name in the tree", data.len())
+}
+
+fn set_55(machine: &mut Machine) -> Verdict {
+    let (read, _) = get!(machine, 55);
+    if read == NOT_SUPPORTED {
+        skip!("parameter 55 answers -3: not supported")
+    }
+    refused_by_note(machine, 55)
+}
+
+/// Setting a parameter that Table 7.79, note 1, says may not be set.
+fn refused_by_note(machine: &mut Machine, token: u32) -> Verdict {
+    let (read, before) = get!(machine, token);
+    let data = Bytes::of(b"\0\x04abc\0");
+    let outcome = answer!(machine, SET, &[token, data.address()], 1);
+    let (_, after) = get!(machine, token);
+    need!(
+        outcome.status() == NOT_AUTHORIZED,
+        "-9002: Table 7.79, note 1",
+        "{}",
+        outcome.status()
+    );
+    need!(
+        read == 0 && before == after,
+        "the value as it was",
+        "another"
+    );
+    pass!("-9002, and the value as it was")
 }
 
 fn diagnostics(machine: &mut Machine) -> Verdict {

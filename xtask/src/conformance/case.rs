@@ -175,6 +175,7 @@ fn extra(run: &Run) -> Vec<String> {
     let mut extra: Vec<String> = devices
         .flat_map(|device| ["-device".to_owned(), (*device).to_owned()])
         .collect();
+    extra.extend(["-name", "oxrtas conformance"].map(str::to_owned));
     if run.counts {
         extra.extend(["-icount", "shift=0,sleep=off"].map(str::to_owned));
     }

@@ -109,7 +109,11 @@ fn note(call: &Call) -> &'static str {
         }
         (_, Handler::GetVpd) => "copies what the firmware made of the device tree",
         (_, Handler::GetIndices) => "-3: the machine has no indicators or sensors but those of DR",
-        (_, Handler::GetSystemParameter) => "status 0 for length 0, if there is the parameter",
+        (_, Handler::GetSystemParameter) => {
+            "parameter 55, the partition's name, is the blob's; status 0 for length 0, if there is one"
+        }
+        (_, Handler::SetSystemParameter) => "parameter 55 is not authorized",
+        (_, Handler::GetSensorState) => "sensor 9, EPOW, is the blob's",
         (_, Handler::LastError) => {
             "tells of what the hypervisor left undone, and of calls without a context"
         }

@@ -210,6 +210,13 @@ fn of(function: &'static str) -> Vec<Case> {
             case(get(Input::Value(0), 8, 0), "refused", &[]),
         ];
     }
+    // What the blob itself knows of calls that are the hypervisor's for the rest.
+    let own: Option<(&[u64], u64)> = match function {
+        "get-sensor-state" => Some((&[9, 0], 2)),
+        "ibm,get-system-parameter" => Some((&[55, AT_BUFFER, 64], 1)),
+        "ibm,set-system-parameter" => Some((&[55, AT_BUFFER], 1)),
+        _ => None,
+    };
     const ALL_EVENTS: u64 = 0xffff_ffff;
     let mut buffer = Vec::new();
     let (inputs, outputs): (Vec<u64>, u64) = match function {
@@ -260,20 +267,25 @@ fn of(function: &'static str) -> Vec<Case> {
         "rtas-last-error" => (vec![AT_BUFFER, 64], 1),
         _ => return Vec::new(),
     };
-    let inputs = inputs.into_iter().map(|input| match input {
+    let made = |inputs: &[u64], outputs| Call {
+        function,
+        inputs: inputs.iter().map(|input| stands_for(*input)).collect(),
+        outputs,
+    };
+    let mut forwarded = case(made(&inputs, outputs), "call", &[]);
+    forwarded.buffer = buffer;
+    let own = own.map(|(inputs, outputs)| case(made(inputs, outputs), "own", &[]));
+    [forwarded].into_iter().chain(own).collect()
+}
+
+/// What one of the numbers below stands for, or the number.
+fn stands_for(input: u64) -> Input {
+    match input {
         AT_BUFFER => Input::Buffer,
         SPARE => Input::Spare,
         RESET_HANDLER => Input::ResetHandler,
         value => Input::Value(value),
-    });
-    let call = Call {
-        function,
-        inputs: inputs.collect(),
-        outputs,
-    };
-    let mut case = case(call, "call", &[]);
-    case.buffer = buffer;
-    vec![case]
+    }
 }
 
 /// Stands for [`Input::Buffer`] above: no cell can have this value.

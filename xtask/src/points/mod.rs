@@ -41,14 +41,18 @@ use unit::{Kind, Share, Unit};
 /// Processors of the machine: one crashes, three can die, one is never started.
 const PROCESSORS: usize = 5;
 /// Counted instructions, no end of the machine at ibm,os-term, and a device with MSI-X.
-const OPTIONS: [&str; 6] = [
+const OPTIONS: [&str; 8] = [
     "-icount",
     "shift=0,sleep=off",
     "-action",
     "panic=none",
     "-device",
     "nec-usb-xhci,addr=1",
+    // For the partition's name, a system parameter.
+    "-name",
+    "guest",
 ];
+
 /// What is run on what.
 struct Campaign {
     bench: Bench,
