@@ -104,6 +104,14 @@ pub const FAILURES: &[Failure] = &[
         reason: "there is no ibm,get-vpd",
     },
     Failure {
+        user: "rtas-errd",
+        checks: &["shutdown-planned"],
+        on: &["slof", "vof"],
+        whose: Whose::Qemu,
+        reason: "there is no EPOW sensor (spapr_drc.c, rtas_get_sensor_state), so that rtas_errd takes \
+                 the event for the end of one",
+    },
+    Failure {
         user: "drmgr",
         checks: &["memory-add", "memory-added"],
         on: &[],
@@ -140,6 +148,18 @@ pub const DIFFERENCES: &[Different] = &[
         check: "papr_vpd",
         whose: Whose::Qemu,
         reason: "SLOF has no ibm,get-vpd, so that all tests are skipped",
+    },
+    Different {
+        user: "rtas-errd",
+        check: "shutdown-planned",
+        whose: Whose::Qemu,
+        reason: "SLOF has no EPOW sensor",
+    },
+    Different {
+        user: "rtas-errd",
+        check: "handled",
+        whose: Whose::Qemu,
+        reason: "SLOF has no EPOW sensor, so that rtas_errd plans no shutdown",
     },
     Different {
         user: "lsvpd",

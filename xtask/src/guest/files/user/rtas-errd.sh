@@ -12,6 +12,9 @@ normal() {
 # What the kernel starts when it is told to shut down.
 printf '#!/bin/sh\necho "$0 $*" >>/tmp/shutdown\n' >/sbin/poweroff
 chmod +x /sbin/poweroff
+# What rtas_errd's /etc/rc.powerfail starts for what the EPOW sensor says.
+printf '#!/bin/sh\necho "$0 $*" >>/tmp/planned\n' >/sbin/shutdown
+chmod +x /sbin/shutdown
 devices() { ls /sys/bus/pci/devices | wc -l; }
 kib() { sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo; }
 is() { [ "$($1)" -eq $2 ]; }
@@ -42,6 +45,8 @@ await 600 [ -s /tmp/shutdown ]
 check shutdown-asked "$(cat /tmp/shutdown)" grep -q poweroff /tmp/shutdown
 # The last of the three events that the kernel hands on: the others were for the slot.
 await 300 grep -q 'Received EPOW' /tmp/errd
+await 100 grep -q shutdown /tmp/planned
+ask shutdown-planned 0 '^/sbin/shutdown' cat /tmp/planned
 # Its status is a number of characters.
 ask events-decoded 0 'Normal System Shutdown' \
   sh -c 'rtas_event_decode -n 3 </var/log/platform || true'
