@@ -60,8 +60,12 @@ pub mod word {
     pub const NESTED_SEEN: usize = 49;
     /// What register 3 must hold when the driver puts the processor at the restart address.
     pub const GATE: usize = 50;
-    /// A source that the crash path leaves out, to show that the driver sees it; or 0.
+    /// A source that the crash path and nested calls leave out, to show that the driver sees it; or 0.
     pub const LEFT_OUT: usize = 51;
+    /// Ticks of the timebase that the nested calls took.
+    pub const NESTED_TICKS: usize = 52;
+    /// Nested calls that were made.
+    pub const NESTED_CALLS: usize = 53;
 }
 
 /// What a processor can be told.
@@ -118,6 +122,11 @@ pub mod fault {
     pub const NOT_MASKED: u64 = 9;
     /// system-reboot came back.
     pub const SYSTEM_REBOOT: u64 = 10;
+
+    /// Whether it is about an interrupt source.
+    pub fn is_of_source(fault: u64) -> bool {
+        matches!(fault, INT_OFF | SET_XIVE | GET_XIVE | PRIORITY | NOT_MASKED)
+    }
 
     /// In words.
     pub fn describe(fault: u64) -> &'static str {

@@ -175,33 +175,100 @@ pub fn reboot(gate: &mut Gate, slot: &Slot, rtas: &Rtas) {
     crash.check(false, fault::SYSTEM_REBOOT, 0, status);
 }
 
-/// The handler of the system reset: it calls RTAS, in the middle of whatever was interrupted.
-pub fn nested(gate: &mut Gate, index: usize, _address: u64) {
-    let slot = Slot::of(index);
-    slot.set(word::NESTED_FAULT, 0);
-    let rtas = super::instance(slot.get(word::WIDTH));
-    let source = slot.get(word::NESTED_SOURCE) as u32;
-    if source != 0 {
-        let mut call = |function: Function, inputs: &[u32], outputs: usize| {
-            let outcome = rtas.quick(gate, buffer(index, true), function.token(), inputs, outputs);
-            outcome.unwrap_or_else(|trap| [-1_000_000 - trap.vector as i64, 0, 0])
-        };
-        let check = |ok: bool, what: u64, seen: i64| {
-            if !ok && slot.get(word::NESTED_FAULT) == 0 {
-                slot.set(word::NESTED_FAULT, what);
-                slot.set(word::NESTED_SEEN, seen as u64);
-            }
-        };
-        let [status, ..] = call(Function::IntOff, &[source], 1);
-        check(status == 0, fault::INT_OFF, status);
-        let [status, ..] = call(Function::GetXive, &[source], 3);
-        check(status == 0, fault::GET_XIVE, status);
+/// Offsets in the buffer of a processor's nested calls, behind their cells: what they store in the
+/// NVRAM, and what is then found there.
+const NESTED_TEXT: u64 = 0x80;
+const NESTED_COPY: u64 = 0xc0;
+
+/// The calls of a handler, with the processor's own buffers.
+struct Nested<'a> {
+    gate: &'a mut Gate,
+    slot: &'a Slot,
+    rtas: Rtas,
+    buffer: u64,
+}
+
+impl Nested<'_> {
+    /// Remembers the first thing that is wrong.
+    fn check(&self, ok: bool, what: u64, seen: i64) {
+        if !ok && self.slot.get(word::NESTED_FAULT) == 0 {
+            self.slot.set(word::NESTED_FAULT, what);
+            self.slot.set(word::NESTED_SEEN, seen as u64);
+        }
+    }
+
+    fn call(&mut self, function: Function, inputs: &[u32], outputs: usize) -> [i64; 3] {
+        let calls = self.slot.get(word::NESTED_CALLS).wrapping_add(1);
+        self.slot.set(word::NESTED_CALLS, calls);
+        let (gate, rtas) = (&mut *self.gate, &self.rtas);
+        let outcome = locked(self.slot, || {
+            rtas.quick(gate, self.buffer, function.token(), inputs, outputs)
+        });
+        outcome.unwrap_or_else(|trap| [-1_000_000 - trap.vector as i64, 0, 0])
+    }
+
+    /// Masks the source as Linux does, and asks.
+    fn mask(&mut self, source: u32) {
+        let [status, ..] = self.call(Function::IntOff, &[source], 1);
+        self.check(status == 0, fault::INT_OFF, status);
+        let [status, ..] = self.call(Function::SetXive, &[source, 0, LEAST_FAVORED], 1);
+        self.check(status == 0, fault::SET_XIVE, status);
+        let [status, _, priority] = self.call(Function::GetXive, &[source], 3);
+        self.check(status == 0, fault::GET_XIVE, status);
+        let masked = priority == i64::from(LEAST_FAVORED);
+        self.check(masked, fault::PRIORITY, priority);
+    }
+
+    /// Stores `mark` in the NVRAM at `offset`, and says something.
+    fn report(&mut self, offset: u32, mark: u64) {
+        let text = self.buffer + NESTED_TEXT;
+        memory::write_u64(text, mark);
+        let [status, ..] = self.call(Function::NvramStore, &[offset, text as u32, 8], 2);
+        self.check(status == 0, fault::NVRAM_STORE, status);
+        let [status, ..] = self.call(Function::DisplayCharacter, &[b'n'.into()], 1);
+        self.check(status == 0, fault::DISPLAY_CHARACTER, status);
+    }
+
+    /// What the hypervisor says of it, past the RTAS under test.
+    fn judge(&self, source: u32, offset: u32, mark: u64) {
         let [held, _, priority] = at_hypervisor(source);
         let masked = held == 0 && priority == LEAST_FAVORED;
-        check(masked, fault::NOT_MASKED, priority.into());
+        self.check(masked, fault::NOT_MASKED, priority.into());
+        let copy = self.buffer + NESTED_COPY;
+        hypercall::rtas(Function::NvramFetch.token(), &[offset, copy as u32, 8], 2);
+        let found = memory::read_u64(copy);
+        self.check(found == mark, fault::NVRAM, found as i64);
     }
-    if source != 0 {
-        slot.set(word::RESETS, slot.get(word::RESETS).wrapping_add(1));
-        stop::stop();
+}
+
+/// The handler of the system reset: it calls RTAS, in the middle of whatever was interrupted, what
+/// Linux calls on its way to a crash.
+pub fn nested(gate: &mut Gate, index: usize, _: u64) {
+    let slot = Slot::of(index);
+    slot.set(word::NESTED_FAULT, 0);
+    slot.set(word::NESTED_CALLS, 0);
+    let source = slot.get(word::NESTED_SOURCE) as u32;
+    if source == 0 {
+        return;
     }
+    let resets = slot.get(word::RESETS).wrapping_add(1);
+    let mut nested = Nested {
+        gate,
+        slot,
+        rtas: super::instance(slot.get(word::WIDTH)),
+        buffer: buffer(index, true),
+    };
+    // Beside the word of the crash path; another one each time.
+    let offset = COMMON.nvram_bytes.load(Ordering::Relaxed);
+    let offset = offset.saturating_sub(16);
+    let mark = (index as u64) << 32 | resets;
+    let start = timebase();
+    if Slot::of(0).get(word::LEFT_OUT) != u64::from(source) {
+        nested.mask(source);
+    }
+    nested.report(offset, mark);
+    slot.set(word::NESTED_TICKS, timebase().wrapping_sub(start));
+    nested.judge(source, offset, mark);
+    slot.set(word::RESETS, resets);
+    stop::stop();
 }

@@ -92,41 +92,11 @@ fn prove(record: &Record, hash: &str, functions: &[&'static str]) -> Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::points::record::{Function, Trace};
 
     const HASH: &str = "00ff";
 
     fn record(names: &[&str]) -> Record {
-        let trace = Trace {
-            case: "plain".to_owned(),
-            instructions: 3,
-            covered: 3,
-            passed: 3,
-        };
-        let function = Function {
-            width32: vec![trace.clone()],
-            width64: vec![trace],
-        };
-        Record {
-            format: record::FORMAT,
-            blob: HASH.to_owned(),
-            qemu: String::new(),
-            seed: 1,
-            functions: names
-                .iter()
-                .map(|&name| (name.to_owned(), function.clone()))
-                .collect(),
-            campaigns: record::REQUIRED_CAMPAIGNS
-                .iter()
-                .map(|&name| {
-                    let campaign = record::Campaign {
-                        points: 1,
-                        passed: 1,
-                    };
-                    (name.to_owned(), campaign)
-                })
-                .collect(),
-        }
+        Record::full(HASH, names, 3)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::calls::{Call, Case, SOURCE};
 use super::target::{BOOT, Broken, COMMANDER, Outcome, PATIENCE, Stopped, Target};
+use super::unit::Setting;
 use crate::crash::symbols::Symbols;
 use crate::qemu::Machine;
 use anyhow::{Context, Result, bail};
@@ -19,6 +20,9 @@ const LONGEST: usize = 20_000;
 /// A crash path may take this many times the ticks of one with nobody dead. The ticks count
 /// instructions: nothing in it may wait.
 const BOUND: u64 = 2;
+/// Ticks of the timebase that a call may take for each context that it finds owned before it has one.
+/// It is 11 instructions (`rtas::pool::take`), and QEMU's timebase ticks at each second one.
+const SCAN: u64 = 6;
 /// Failures after which a unit is given up: each may cost a machine.
 pub const ENOUGH: usize = 3;
 /// `sc 1`.
@@ -27,6 +31,8 @@ const HYPERCALL: u32 = 0x4400_0022;
 /// The instructions that a call executes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
+    /// The address of the entry that was called.
+    entry: u64,
     /// Their addresses.
     pub addresses: Vec<u64>,
     /// Which of them are hypercalls.
@@ -35,11 +41,49 @@ pub struct Trace {
     pub outcome: Option<Outcome>,
 }
 
+impl Trace {
+    /// The same trace in an instance whose entry is somewhere else.
+    fn at_entry(mut self, entry: u64) -> Self {
+        for address in &mut self.addresses {
+            *address = address.wrapping_sub(self.entry).wrapping_add(entry);
+        }
+        Self { entry, ..self }
+    }
+}
+
+/// What calls took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Ticks of the timebase, which counts instructions.
+    pub ticks: u64,
+    /// Number of the calls.
+    pub calls: u64,
+}
+
+impl Cost {
+    /// The most ticks that `calls` may take where these took so many: [`BOUND`] times as many for
+    /// each call, and [`SCAN`] for each context that is `owned` by a dead processor.
+    fn bound(self, calls: u64, owned: usize) -> u64 {
+        BOUND * self.ticks * calls / self.calls.max(1) + SCAN * owned as u64 * calls
+    }
+
+    /// What is wrong with `found`, if something is.
+    fn excess(self, found: Self, owned: usize) -> Option<String> {
+        let (bound, Self { ticks, calls }) = (self.bound(found.calls, owned), found);
+        (ticks > bound).then(|| {
+            format!(
+                "{calls} calls took {ticks} ticks of the timebase, and may take {bound}: {} took {} with nobody dead",
+                self.calls, self.ticks
+            )
+        })
+    }
+}
+
 /// What came of a crash path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Survival {
-    /// It was all it must be; its ticks.
-    Passed(u64),
+    /// It was all it must be, and took so much.
+    Passed(Cost),
     /// It ended, and something was wrong.
     Failed(String),
     /// It did not end: the machine is of no more use.
@@ -53,8 +97,8 @@ pub struct Bench {
     processors: usize,
     name: String,
     broken: Broken,
-    /// The seed of all sampling.
-    pub seed: u64,
+    /// What it takes to run the same again.
+    pub setting: Setting,
     symbols: Option<Symbols>,
     target: Option<Target>,
     traces: HashMap<String, Trace>,
@@ -70,7 +114,7 @@ impl Bench {
         processors: usize,
         name: &str,
         broken: Broken,
-        seed: u64,
+        setting: Setting,
         symbols: Option<Symbols>,
     ) -> Self {
         Self {
@@ -78,7 +122,7 @@ impl Bench {
             processors,
             name: name.to_owned(),
             broken,
-            seed,
+            setting,
             symbols,
             target: None,
             traces: HashMap::new(),
@@ -94,7 +138,7 @@ impl Bench {
             processors,
             name: name.to_owned(),
             broken: self.broken,
-            seed: self.seed,
+            setting: self.setting.clone(),
             symbols: self.symbols.clone(),
             target: None,
             traces: self.traces.clone(),
@@ -108,23 +152,30 @@ impl Bench {
         &self.machine
     }
 
-    /// Traces those of `calls` that were not traced yet, made in the state of `case`.
+    /// Traces those of `calls` that were not traced yet, made in the state of `case`. One that lasts
+    /// has a machine of its own.
     pub fn learn(&mut self, calls: &[Call], case: &Case, width: u32) -> Result<()> {
         for call in calls {
             let key = key(call, width);
             if !self.traces.contains_key(&key) {
+                self.before_trace(call);
                 self.prepare(case, width)?;
                 let trace = self.trace(VICTIM, call)?;
+                self.after_trace(call, &trace)?;
                 self.traces.insert(key, trace);
             }
         }
         Ok(())
     }
 
-    /// The trace of a call that was [learned](Self::learn).
-    pub fn learned(&self, call: &Call, width: u32) -> Result<Trace> {
+    /// The trace of a call that was [learned](Self::learn), with the addresses of this machine: one
+    /// with more processors has the blob somewhere else.
+    pub fn learned(&mut self, call: &Call, width: u32) -> Result<Trace> {
         let trace = self.traces.get(&key(call, width)).cloned();
-        trace.with_context(|| format!("{} was not traced", call.function))
+        let trace = trace.with_context(|| format!("{} was not traced", call.function))?;
+        let target = self.target()?;
+        target.set_width(width);
+        Ok(trace.at_entry(target.entry()))
     }
 
     /// The machine, booted if need be.
@@ -134,7 +185,14 @@ impl Bench {
             None => {
                 self.mark = 0;
                 self.crashes = 0;
-                Target::boot(&self.machine, &self.name, self.processors, self.broken)?
+                let symbols = self.symbols.clone();
+                Target::boot(
+                    &self.machine,
+                    &self.name,
+                    self.processors,
+                    self.broken,
+                    symbols,
+                )?
             }
         };
         Ok(self.target.insert(target))
@@ -151,7 +209,7 @@ impl Bench {
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });
-        Random::new(hash ^ self.seed)
+        Random::new(hash ^ self.setting.seed)
     }
 
     /// Instances and sources as after the boot, and then the state of the case. All processors wait
@@ -202,7 +260,10 @@ impl Bench {
         let target = self.target()?;
         target.enter(index, call)?;
         let area = target.area();
-        let mut trace = Trace::default();
+        let mut trace = Trace {
+            entry: target.entry(),
+            ..Trace::default()
+        };
         let mut words: HashMap<u64, u32> = HashMap::new();
         loop {
             let at = target.at(index)?;
@@ -210,8 +271,9 @@ impl Bench {
                 break;
             }
             if trace.addresses.len() >= LONGEST {
+                let place = target.describe(at);
                 bail!(
-                    "{} is at {at:#x} after {LONGEST} instructions",
+                    "{} is at {place} after {LONGEST} instructions",
                     call.function
                 );
             }
@@ -231,7 +293,8 @@ impl Bench {
         }
         let stopped = target.run(index)?;
         if !target.is_done(stopped) {
-            bail!("{} does not come back: {stopped:x?}", call.function);
+            let place = target.tell(stopped);
+            bail!("{} does not come back: {place}", call.function);
         }
         trace.outcome = Some(target.outcome(index, call)?);
         Ok(trace)
@@ -269,7 +332,7 @@ impl Bench {
         let at = self.advance(index, call, number, trace)?;
         let wanted = trace.addresses.get(number).copied();
         if wanted != Some(at) {
-            bail!("instruction {number} is at {at:#x}, and was at {wanted:x?}");
+            bail!("{}", self.strayed(number, at, wanted));
         }
         Ok(())
     }
@@ -298,23 +361,70 @@ impl Bench {
             match target.run_until(index, wanted)? {
                 Stopped::At(at) if at == wanted => (),
                 Stopped::At(at) => return Ok(at),
-                Stopped::Not(at) => bail!("{} does not end: it is at {at:#x}", call.function),
+                Stopped::Not(at) => {
+                    let place = target.describe(at);
+                    bail!("{} does not end: it is at {place}", call.function)
+                }
             }
         }
         target.at(index)
     }
 
-    /// What was wrong with the calls that the handler of a processor's system reset made.
-    pub fn nested_fault(&mut self, index: usize) -> Result<Option<String>> {
-        let words = self.target()?.get_all(index, word::NESTED_FAULT, 2)?;
+    /// What was wrong with the calls that the handler of a processor's system reset made. `usual` is
+    /// what calls take with nobody dead, `owned` how many contexts the dead may have.
+    pub fn nested_fault(
+        &mut self,
+        index: usize,
+        usual: Cost,
+        owned: usize,
+    ) -> Result<Option<String>> {
+        let target = self.target()?;
+        let words = target.get_all(index, word::NESTED_FAULT, 2)?;
         let [what, seen] = words[..] else {
             bail!("{} words of processor {index} instead of two", words.len());
         };
-        Ok((what != 0).then(|| fault_of(what, Some(SOURCE), seen)))
+        if what != 0 {
+            return Ok(Some(fault_of(what, Some(SOURCE), seen)));
+        }
+        let words = target.get_all(index, word::NESTED_TICKS, 2)?;
+        let [ticks, calls] = words[..] else {
+            bail!("{} words of processor {index} instead of two", words.len());
+        };
+        if calls == 0 {
+            bail!("the handler of processor {index} made no calls");
+        }
+        Ok(usual.excess(Cost { ticks, calls }, owned))
     }
 
-    /// Lets the commander go through a crash. `usual` is what it takes with nobody dead.
-    pub fn crash(&mut self, width: u32, flags: u64, usual: Option<u64>) -> Result<Survival> {
+    /// What is said of a call that is at `at` and should be at `wanted`, before instruction `number`.
+    pub fn strayed(&self, number: usize, at: u64, wanted: Option<u64>) -> String {
+        let wanted = match wanted {
+            Some(wanted) => self.describe(wanted),
+            None => "its end".to_owned(),
+        };
+        format!(
+            "instruction {number} is at {}, and was at {wanted}",
+            self.describe(at)
+        )
+    }
+
+    /// What a crash path takes with nobody dead, in the state that is prepared.
+    pub fn usual(&mut self, width: u32) -> Result<Result<Cost, String>> {
+        Ok(match self.crash(width, 0, None, 0)? {
+            Survival::Passed(cost) => Ok(cost),
+            Survival::Failed(why) | Survival::Lost(why) => Err(format!("nobody dead: {why}")),
+        })
+    }
+
+    /// Lets the commander go through a crash. `usual` is what it takes with nobody dead, where that
+    /// is known, and `owned` how many contexts the dead may have beside those that its bound covers.
+    pub fn crash(
+        &mut self,
+        width: u32,
+        flags: u64,
+        usual: Option<Cost>,
+        owned: usize,
+    ) -> Result<Survival> {
         let mark = self.mark;
         let target = self.target()?;
         target.set_width(width);
@@ -338,16 +448,17 @@ impl Bench {
                 word(word::SEEN),
             )));
         }
-        let (ticks, calls) = (word(word::TICKS), word(word::CALLS));
-        if usual.is_some_and(|usual| ticks > usual * BOUND) {
-            return Ok(Survival::Failed(format!(
-                "the crash path took {ticks} ticks of the timebase, {usual:?} with nobody dead"
-            )));
-        }
-        if calls == 0 {
+        let cost = Cost {
+            ticks: word(word::TICKS),
+            calls: word(word::CALLS),
+        };
+        if cost.calls == 0 {
             bail!("the crash path made no calls");
         }
-        Ok(Survival::Passed(ticks))
+        Ok(match usual.and_then(|usual| usual.excess(cost, owned)) {
+            Some(why) => Survival::Failed(format!("crash path: {why}")),
+            None => Survival::Passed(cost),
+        })
     }
 
     /// Every crash path on this machine told QEMU of its end, by ibm,os-term.
@@ -366,7 +477,7 @@ impl Bench {
             Stopped::At(at) | Stopped::Not(at) => at,
         };
         format!(
-            "the crash path does not end: it is at {at:#x} ({})",
+            "the crash path does not end: it is at {}",
             self.describe(at)
         )
     }
@@ -394,27 +505,14 @@ impl Bench {
         // The guest's memory was cleared with the reset.
         target.start_others()?;
         self.mark = 0;
-        Ok(Survival::Passed(0))
+        Ok(Survival::Passed(Cost::default()))
     }
 
-    /// An address as an offset in the blob and, if there are symbols, in its functions.
+    /// [`Target::describe`], where there is a machine.
     pub fn describe(&self, address: u64) -> String {
-        let Some(target) = &self.target else {
-            return String::new();
-        };
-        // The second entry is 8 bytes behind the first (linker/, `rtas/blob/src/entry.rs`).
-        let image = target.entry() & !0xf;
-        if !target.area().contains(&address) {
-            return "outside RTAS".to_owned();
-        }
-        let offset = address.wrapping_sub(image);
-        match self
-            .symbols
-            .as_ref()
-            .and_then(|symbols| symbols.lookup(offset))
-        {
-            Some((name, inside)) => format!("blob + {offset:#x}, {name} + {inside:#x}"),
-            None => format!("entry + {offset:#x}"),
+        match &self.target {
+            Some(target) => target.describe(address),
+            None => format!("{address:#x}"),
         }
     }
 }
@@ -426,7 +524,7 @@ fn key(call: &Call, width: u32) -> String {
 
 /// A fault in words.
 fn fault_of(fault: u64, subject: Option<u64>, seen: u64) -> String {
-    let subject = subject.filter(|subject| *subject != 0);
+    let subject = subject.filter(|subject| *subject != 0 && fault::is_of_source(fault));
     let subject = subject.map(|source| format!(" for source {source:#x}"));
     format!(
         "{}{}: {:#x}",
@@ -434,4 +532,35 @@ fn fault_of(fault: u64, subject: Option<u64>, seen: u64) -> String {
         subject.unwrap_or_default(),
         seen as i64
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_follows_the_calls_and_the_contexts_that_are_owned() {
+        let usual = Cost {
+            ticks: 1000,
+            calls: 10,
+        };
+        for (calls, owned, bound) in [(10, 0, 2000), (5, 0, 1000), (10, 63, 2000 + 6 * 63 * 10)] {
+            let at = |ticks| usual.excess(Cost { ticks, calls }, owned);
+            assert_eq!(at(bound), None);
+            let why = at(bound + 1).unwrap();
+            assert!(why.contains(&format!("may take {bound}")), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_trace_moves_with_its_entry() {
+        let trace = Trace {
+            entry: 0x1000,
+            addresses: vec![0x1000, 0x1008, 0x1004],
+            ..Trace::default()
+        };
+        let moved = trace.clone().at_entry(0x5000);
+        assert_eq!(moved.addresses, [0x5000, 0x5008, 0x5004]);
+        assert_eq!(moved.at_entry(0x1000), trace);
+    }
 }

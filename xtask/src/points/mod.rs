@@ -28,6 +28,7 @@ use crate::report::{self, Count, Tested, Verdict};
 use crate::{digest, paths, process, setup};
 use anyhow::{Result, bail};
 use bench::Bench;
+use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use conformance_guest::points::{ARGUMENT, flag};
 pub use share::Test;
@@ -36,7 +37,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
 pub use unit::Partition;
-use unit::{Kind, Share, Unit};
+use unit::{Kind, Setting, Share, Unit};
 
 /// Processors of the machine: one crashes, three can die, one is never started.
 const PROCESSORS: usize = 5;
@@ -208,12 +209,36 @@ fn prepare(arguments: &CrashPointsArgs) -> Result<Campaign> {
     let kept = format!("{suffix}{}", share.unwrap_or_default());
     let state = State::open(&directory, &blob, &version, arguments.seed, &kept)?;
     let name = format!("crash-points{suffix}-{}", std::process::id());
-    let bench = Bench::new(machine, PROCESSORS, &name, broken, arguments.seed, symbols);
+    let setting = setting(arguments);
+    let bench = Bench::new(machine, PROCESSORS, &name, broken, setting, symbols);
     Ok(Campaign {
         bench,
         state,
         is_ours,
     })
+}
+
+/// What it takes to run the same again.
+fn setting(arguments: &CrashPointsArgs) -> Setting {
+    let mut others = String::new();
+    if let Some(broken) = arguments
+        .broken
+        .and_then(|broken| broken.to_possible_value())
+    {
+        others.push_str(&format!(" --broken {}", broken.get_name()));
+    }
+    for (option, value, default) in [
+        ("--firmware", &arguments.firmware, defaults::FIRMWARE),
+        ("--qemu", &arguments.qemu, defaults::QEMU),
+    ] {
+        if value != default {
+            others.push_str(&format!(" {option} {value}"));
+        }
+    }
+    Setting {
+        seed: arguments.seed,
+        others,
+    }
 }
 
 impl Campaign {
@@ -232,15 +257,7 @@ impl Campaign {
             }
             step.detail(&format!("{unit} ({} of {})", index + 1, units.len()));
             let started = Instant::now();
-            let result = self.unit(unit, share);
-            let mut done = result.unwrap_or_else(|error| {
-                // Whatever state it is in: the next unit has a new machine.
-                self.bench.discard();
-                Done {
-                    failures: vec![format!("{error:#}")],
-                    ..Done::default()
-                }
-            });
+            let mut done = self.attempt(unit, share);
             done.seconds = started.elapsed().as_secs_f64();
             let tested = tested(unit, &done, started);
             tested.print(&arguments.report)?;
@@ -252,6 +269,23 @@ impl Campaign {
         }
         step.finish();
         Ok(tests)
+    }
+
+    /// Runs a unit. What breaks it off is a failure, and says how to repeat it.
+    fn attempt(&mut self, unit: &Unit, share: Share) -> Done {
+        self.unit(unit, share).unwrap_or_else(|error| {
+            // Whatever state it is in: the next unit has a new machine.
+            self.bench.discard();
+            let setting = &self.bench.setting;
+            let again = match share {
+                Share::Point(at) => unit.repeat(at, setting),
+                Share::All | Share::Sample(_) => unit.again(setting),
+            };
+            Done {
+                failures: vec![format!("{error:#}\n{again}")],
+                ..Done::default()
+            }
+        })
     }
 
     fn unit(&mut self, unit: &Unit, share: Share) -> Result<Done> {
@@ -274,14 +308,7 @@ impl Campaign {
             Kind::Several { dead, .. } => several::several(bench, unit, *dead, share),
             Kind::Everyone {
                 present, possible, ..
-            } => {
-                several::learn(bench, unit.width)?;
-                let mut machine = bench.machine().clone();
-                machine.smp = format!("{present},maxcpus={possible}");
-                let name = format!("crash-points-all-{possible}-{}", std::process::id());
-                let mut bench = bench.sibling(machine, *present, &name);
-                several::everyone(&mut bench, unit, *present, *possible)
-            }
+            } => several::everyone(bench, unit, *present, *possible),
         }
     }
 }

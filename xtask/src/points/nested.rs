@@ -1,17 +1,17 @@
 //! A processor inside a call takes a system reset, and its handler calls RTAS.
 //!
 //! At every instruction of the four interrupt calls, and at some of the others, the handler masks
-//! the source that the interrupted call may be about and asks for it; then everything is put back
-//! and the interrupted call goes on. At some instructions nothing is put back: the interrupted call
+//! the source that the interrupted call may be about and asks for it, stores a word in the NVRAM and
+//! says something; then everything is put back and the interrupted call goes on. At some instructions nothing is put back: the interrupted call
 //! goes on in the state that the handler left, must end with a status of its own, and the machine
 //! must still survive a crash.
 
-use super::bench::{Bench, EARLIER, ENOUGH, Survival, Trace, VICTIM};
+use super::bench::{Bench, Cost, EARLIER, ENOUGH, Survival, Trace, VICTIM};
 use super::calls::{Case, SOURCE};
 use super::state::Done;
 use super::target::{COMMANDER, Stopped};
 use super::unit::{self, Share, Unit};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use conformance_guest::points::{command, word};
 use rtas_abi::name;
 use std::collections::BTreeSet;
@@ -50,6 +50,7 @@ pub fn run(bench: &mut Bench, unit: &Unit, case: &Case, share: Share) -> Result<
         unit,
         case,
         trace: &trace,
+        usual: None,
         done: Done {
             points: (there.len() + going_on.len()) as u32,
             ..Done::default()
@@ -69,6 +70,8 @@ struct Nested<'a> {
     unit: &'a Unit,
     case: &'a Case,
     trace: &'a Trace,
+    /// What a crash path takes with nobody dead.
+    usual: Option<Cost>,
     done: Done,
 }
 
@@ -77,13 +80,18 @@ impl Nested<'_> {
     fn walk(&mut self, mut left: BTreeSet<usize>) -> Result<()> {
         let width = self.unit.width;
         self.bench.prepare(self.case, width)?;
+        match self.bench.usual(width)? {
+            Ok(usual) => self.usual = Some(usual),
+            Err(why) => bail!("{why}"),
+        }
         self.bench.place(VICTIM, &self.case.call, 0, self.trace)?;
         let (mut number, mut executed) = (0, 0);
         while !left.is_empty() {
             let at = self.bench.target()?.at(VICTIM)?;
             executed += 1;
             if executed > 2 * self.trace.addresses.len() {
-                bail!("the call does not get past instruction {number}");
+                let place = self.bench.describe(at);
+                bail!("the call does not get past instruction {number}: it is at {place}");
             }
             match self.follow(number, at) {
                 Some(found) => number = found,
@@ -91,7 +99,7 @@ impl Nested<'_> {
                     self.bench.target()?.step(VICTIM)?;
                     continue;
                 }
-                None => bail!("the call ends before instruction {number}"),
+                None => bail!("the call ends before instruction {number}: it is at {at:#x}"),
             }
             if left.remove(&number) {
                 self.done.covered += 1;
@@ -111,7 +119,8 @@ impl Nested<'_> {
                 // The rest of the handler.
                 let stopped = target.run_to(VICTIM, at)?;
                 if stopped != Stopped::At(at) {
-                    bail!("the handler comes back to {stopped:x?}, not to {at:#x}");
+                    let (place, wanted) = (target.tell(stopped), target.describe(at));
+                    bail!("the handler does not come back to {wanted}: {place}");
                 }
             }
             let last = number + 1 == self.trace.addresses.len();
@@ -128,7 +137,8 @@ impl Nested<'_> {
                 let stopped = target.run(VICTIM)?;
                 let found = target.outcome(VICTIM, &self.case.call)?;
                 if !target.is_done(stopped) || found.status() != wanted.status() {
-                    bail!("the call ends with {found:x?} ({stopped:x?}), not with {wanted:x?}");
+                    let place = target.tell(stopped);
+                    bail!("the call ends with {found:x?}, not with {wanted:x?}: {place}");
                 }
                 Ok(())
             }
@@ -162,7 +172,8 @@ impl Nested<'_> {
                 if index != VICTIM && !(index == EARLIER && self.case.in_flight.is_some()) {
                     let stopped = target.run(index)?;
                     if !target.is_done(stopped) {
-                        bail!("processor {index} did not come back from its reset: {stopped:x?}");
+                        let place = target.tell(stopped);
+                        bail!("processor {index} did not come back from its reset: {place}");
                     }
                 }
             }
@@ -176,13 +187,16 @@ impl Nested<'_> {
         }
         let stopped = target.run(VICTIM)?;
         if !target.is_done(stopped) {
-            return Ok(Some(format!("the nested calls do not end: {stopped:x?}")));
+            let place = target.tell(stopped);
+            return Ok(Some(format!("the nested calls do not end: {place}")));
         }
         if target.get(VICTIM, word::RESETS)? != before + 1 {
             bail!("the handler was not run");
         }
         target.set(VICTIM, word::NESTED_SOURCE, &[0])?;
-        let fault = self.bench.nested_fault(VICTIM)?;
+        // Calls of a crash path, on a processor that has one context itself.
+        let usual = self.usual.context("no crash path with nobody dead")?;
+        let fault = self.bench.nested_fault(VICTIM, usual, 0)?;
         Ok(fault.map(|fault| format!("nested: {fault}")))
     }
 
@@ -202,11 +216,12 @@ impl Nested<'_> {
                     wrong = Some(format!("the interrupted call ends with {found:x?}"));
                 }
             } else {
-                wrong = Some(format!("the interrupted call does not end: {stopped:x?}"));
+                let place = target.tell(stopped);
+                wrong = Some(format!("the interrupted call does not end: {place}"));
             }
         }
         if wrong.is_none() {
-            match self.bench.crash(width, 0, None)? {
+            match self.bench.crash(width, 0, self.usual, 0)? {
                 Survival::Passed(_) => (),
                 Survival::Failed(why) | Survival::Lost(why) => wrong = Some(why),
             }
@@ -225,7 +240,7 @@ impl Nested<'_> {
         let place = self.bench.describe(at);
         self.done.failures.push(format!(
             "reset before instruction {number} at {place}: {why}\n{}",
-            self.unit.repeat(number, self.bench.seed)
+            self.unit.repeat(number, &self.bench.setting)
         ));
     }
 }

@@ -3,6 +3,8 @@
 //! `cargo xtask crash-points --record` writes it, from a complete passing run only; the build reads
 //! it and publishes a function as safe only if [`Record::proves`] it for the very blob that is built.
 
+use super::calls;
+use super::unit::{self, Kind};
 use crate::error::WithHint;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -17,8 +19,51 @@ pub const FORMAT: u32 = 1;
 /// Where the record is, from the root of the repository.
 pub const PATH: &str = "rtas/crash-points.json";
 
-/// Campaigns beside the single deaths that a record must have. Each is about all functions at once.
-pub const REQUIRED_CAMPAIGNS: &[&str] = &["nested", "pairs", "triples", "all-4", "all-64"];
+/// The cases of a function that a record must have, in both widths, in the order of their names.
+fn required_cases(function: &str) -> Vec<&'static str> {
+    let cases = calls::cases().into_iter();
+    let own = cases.filter(|case| case.call.function == function);
+    let mut names: Vec<_> = own.map(|case| case.name).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The campaigns beside the single deaths that a record must have, each about all functions at once,
+/// and how many points each has: that many, or at least that many.
+fn required_campaigns() -> BTreeMap<String, Points> {
+    let mut campaigns = BTreeMap::new();
+    for unit in unit::all() {
+        if matches!(unit.kind, Kind::Walk(_)) {
+            continue;
+        }
+        let points: &mut Points = campaigns.entry(unit.campaign()).or_default();
+        match unit.points() {
+            Some(own) => points.least += own,
+            // One at least.
+            None => {
+                *points = Points {
+                    least: points.least + 1,
+                    open: true,
+                }
+            }
+        }
+    }
+    campaigns
+}
+
+/// How many points a campaign has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Points {
+    least: u32,
+    /// Whether it may have more: the calls' traces decide it.
+    open: bool,
+}
+
+impl Points {
+    fn are(self, points: u32) -> bool {
+        points == self.least || (self.open && points > self.least)
+    }
+}
 
 /// What a complete run found of one blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,8 +129,15 @@ pub enum Reason {
     },
     /// The function was not run.
     NotRun,
-    /// The function was not run in one of the widths, in bits.
-    NoWidth(u32),
+    /// The cases that were run in one of the widths, in bits, are not those that there are.
+    Cases {
+        /// Bits.
+        width: u32,
+        /// Those that were run.
+        run: Vec<String>,
+        /// Those that there are.
+        required: Vec<&'static str>,
+    },
     /// Instructions at which no processor was stopped.
     NotCovered {
         /// Width, in bits, and case.
@@ -104,7 +156,7 @@ pub enum Reason {
         /// Of these, those passed.
         passed: u32,
     },
-    /// A campaign is missing, is empty or did not pass.
+    /// A campaign is missing, did not pass, or is not of as many points as it has.
     Campaign(String),
 }
 
@@ -116,7 +168,14 @@ impl fmt::Display for Reason {
                 "the crash points were recorded of a blob {recorded}, and this is {built}"
             ),
             Self::NotRun => out.write_str("it was not run"),
-            Self::NoWidth(bits) => write!(out, "it was not run in {bits}-bit width"),
+            Self::Cases {
+                width,
+                run,
+                required,
+            } => write!(
+                out,
+                "in {width}-bit width the cases {run:?} were run, and there are {required:?}"
+            ),
             Self::NotCovered {
                 run: (bits, case),
                 instructions,
@@ -133,7 +192,12 @@ impl fmt::Display for Reason {
                 out,
                 "{bits}-bit {case}: {passed} of {covered} points passed"
             ),
-            Self::Campaign(name) => write!(out, "the campaign {name} did not pass"),
+            Self::Campaign(name) => {
+                write!(
+                    out,
+                    "the campaign {name} did not pass with all points that it has"
+                )
+            }
         }
     }
 }
@@ -166,7 +230,8 @@ impl Record {
     }
 
     /// Whether it shows that any processor may die at any instruction of `function`, in the blob
-    /// whose `rtas.bin` has the SHA-256 `hash` (lower-case hexadecimal).
+    /// whose `rtas.bin` has the SHA-256 `hash` (lower-case hexadecimal), in all cases and with all
+    /// campaigns that there are now: one that was added since has not been run.
     pub fn proves(&self, hash: &str, function: &str) -> Result<(), Reason> {
         if self.blob != hash {
             return Err(Reason::OtherBlob {
@@ -175,21 +240,33 @@ impl Record {
             });
         }
         let runs = self.functions.get(function).ok_or(Reason::NotRun)?;
-        for (bits, traces) in [(32, &runs.width32), (64, &runs.width64)] {
-            if traces.is_empty() {
-                return Err(Reason::NoWidth(bits));
+        let required = required_cases(function);
+        for (width, traces) in [(32, &runs.width32), (64, &runs.width64)] {
+            let mut run: Vec<String> = traces.iter().map(|trace| trace.case.clone()).collect();
+            run.sort_unstable();
+            if run.is_empty() || run != required {
+                return Err(Reason::Cases {
+                    width,
+                    run,
+                    required,
+                });
             }
-            traces.iter().try_for_each(|trace| trace.proves(bits))?;
+            traces.iter().try_for_each(|trace| trace.proves(width))?;
         }
-        let required = REQUIRED_CAMPAIGNS.iter().map(|name| (*name).to_owned());
-        for name in required.chain(self.campaigns.keys().cloned()) {
-            let passed =
-                |campaign: &Campaign| campaign.points > 0 && campaign.passed == campaign.points;
-            if !self.campaigns.get(&name).is_some_and(passed) {
-                return Err(Reason::Campaign(name));
+        let required = required_campaigns();
+        for (name, points) in &required {
+            let passed = |campaign: &Campaign| {
+                campaign.passed == campaign.points && points.are(campaign.points)
+            };
+            if !self.campaigns.get(name).is_some_and(passed) {
+                return Err(Reason::Campaign(name.clone()));
             }
         }
-        Ok(())
+        let mut run = self.campaigns.keys();
+        match run.find(|name| !required.contains_key(*name)) {
+            Some(unknown) => Err(Reason::Campaign(unknown.clone())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -215,104 +292,168 @@ impl Trace {
 }
 
 #[cfg(test)]
+impl Record {
+    /// A record of these functions in which everything passed, each call having `instructions`.
+    pub fn full(blob: &str, functions: &[&str], instructions: u32) -> Self {
+        let function = |name: &&str| {
+            let trace = |case: &&str| Trace {
+                case: (*case).to_owned(),
+                instructions,
+                covered: instructions,
+                passed: instructions,
+            };
+            let traces: Vec<Trace> = required_cases(name).iter().map(trace).collect();
+            let function = Function {
+                width32: traces.clone(),
+                width64: traces,
+            };
+            ((*name).to_owned(), function)
+        };
+        let campaigns = required_campaigns().into_iter().map(|(name, points)| {
+            let campaign = Campaign {
+                points: points.least,
+                passed: points.least,
+            };
+            (name, campaign)
+        });
+        Self {
+            format: FORMAT,
+            blob: blob.to_owned(),
+            qemu: "QEMU emulator version 7.2".to_owned(),
+            seed: 1,
+            functions: functions.iter().map(function).collect(),
+            campaigns: campaigns.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     const HASH: &str = "00ff";
+    const FUNCTION: &str = "ibm,int-off";
 
-    fn trace(instructions: u32, covered: u32, passed: u32) -> Trace {
-        Trace {
-            case: "masked".to_owned(),
-            instructions,
-            covered,
-            passed,
-        }
-    }
-
-    fn record(width32: Vec<Trace>, width64: Vec<Trace>) -> Record {
-        let functions = [("ibm,int-off".to_owned(), Function { width32, width64 })];
-        let campaigns = REQUIRED_CAMPAIGNS.iter().map(|name| {
-            let campaign = Campaign {
-                points: 1,
-                passed: 1,
-            };
-            ((*name).to_owned(), campaign)
-        });
-        Record {
-            format: FORMAT,
-            blob: HASH.to_owned(),
-            qemu: "QEMU emulator version 7.2".to_owned(),
-            seed: 1,
-            functions: functions.into(),
-            campaigns: campaigns.collect(),
-        }
+    fn full() -> Record {
+        Record::full(HASH, &[FUNCTION, "nvram-store"], 9)
     }
 
     fn reason(record: &Record) -> Reason {
-        record.proves(HASH, "ibm,int-off").unwrap_err()
+        record.proves(HASH, FUNCTION).unwrap_err()
+    }
+
+    /// A record in which the traces of the function in 64 bits are changed.
+    fn with_traces(change: impl FnOnce(&mut Vec<Trace>)) -> Record {
+        let mut record = full();
+        change(&mut record.functions.get_mut(FUNCTION).unwrap().width64);
+        record
     }
 
     #[test]
-    fn a_function_is_proved_where_every_instruction_of_both_widths_passed() {
-        let full = record(vec![trace(9, 9, 9), trace(7, 7, 7)], vec![trace(8, 8, 8)]);
-        assert_eq!(full.proves(HASH, "ibm,int-off"), Ok(()));
+    fn a_function_is_proved_where_every_instruction_of_every_case_passed() {
+        assert_eq!(full().proves(HASH, FUNCTION), Ok(()));
+        assert!(required_cases(FUNCTION).len() > 1);
     }
 
     #[test]
     fn a_record_of_another_blob_proves_nothing() {
-        let full = record(vec![trace(9, 9, 9)], vec![trace(8, 8, 8)]);
-        let refused = full.proves("00fe", "ibm,int-off").unwrap_err();
+        let refused = full().proves("00fe", FUNCTION).unwrap_err();
         assert!(matches!(refused, Reason::OtherBlob { .. }), "{refused}");
     }
 
     #[test]
     fn a_function_that_was_not_run_is_not_proved() {
-        let full = record(vec![trace(9, 9, 9)], vec![trace(8, 8, 8)]);
-        assert_eq!(full.proves(HASH, "ibm,int-on"), Err(Reason::NotRun));
+        assert_eq!(full().proves(HASH, "ibm,int-on"), Err(Reason::NotRun));
     }
 
     #[test]
-    fn both_widths_are_needed() {
-        let one = record(vec![trace(9, 9, 9)], vec![]);
-        assert_eq!(reason(&one), Reason::NoWidth(64));
+    fn a_case_that_is_missing_unknown_or_there_twice_is_told() {
+        let changes: [fn(&mut Vec<Trace>); 4] = [
+            |traces| traces.clear(),
+            |traces| drop(traces.pop()),
+            |traces| traces.push(traces[0].clone()),
+            |traces| traces[0].case = "of-old".to_owned(),
+        ];
+        for change in changes {
+            let refused = reason(&with_traces(change));
+            let is_told = matches!(refused, Reason::Cases { width: 64, .. });
+            assert!(is_told, "{refused}");
+        }
+        let mut other = full();
+        other
+            .functions
+            .get_mut("nvram-store")
+            .unwrap()
+            .width32
+            .clear();
+        assert_eq!(other.proves(HASH, FUNCTION), Ok(()), "that is another one");
     }
 
     #[test]
     fn a_missing_instruction_is_told() {
-        for bad in [trace(9, 8, 8), trace(0, 0, 0), trace(9, 10, 10)] {
-            let some = record(vec![trace(9, 9, 9)], vec![trace(9, 9, 9), bad.clone()]);
-            let refused = reason(&some);
-            assert!(matches!(refused, Reason::NotCovered { .. }), "{bad:?}");
+        for (instructions, covered, passed) in [(9, 8, 8), (0, 0, 0), (9, 10, 10)] {
+            let refused = reason(&with_traces(|traces| {
+                let case = traces[1].case.clone();
+                traces[1] = Trace {
+                    case,
+                    instructions,
+                    covered,
+                    passed,
+                };
+            }));
+            assert!(matches!(refused, Reason::NotCovered { .. }), "{refused}");
         }
     }
 
     #[test]
     fn a_point_that_did_not_pass_is_told() {
-        let some = record(vec![trace(9, 9, 8)], vec![trace(8, 8, 8)]);
+        let some = with_traces(|traces| traces[0].passed -= 1);
         assert!(matches!(reason(&some), Reason::NotPassed { .. }));
     }
 
     #[test]
-    fn a_campaign_that_is_missing_empty_or_failed_spoils_every_function() {
-        let full = record(vec![trace(9, 9, 9)], vec![trace(8, 8, 8)]);
-        for (points, passed) in [(0, 0), (5, 4)] {
-            let mut some = full.clone();
-            let campaign = Campaign { points, passed };
-            some.campaigns.insert("pairs".to_owned(), campaign);
-            assert_eq!(reason(&some), Reason::Campaign("pairs".to_owned()));
+    fn a_campaign_that_is_not_the_one_of_now_spoils_every_function() {
+        for (name, points) in required_campaigns() {
+            let bad = |campaign: Option<Campaign>| {
+                let mut some = full();
+                match campaign {
+                    Some(campaign) => some.campaigns.insert(name.clone(), campaign),
+                    None => some.campaigns.remove(&name),
+                };
+                assert_eq!(reason(&some), Reason::Campaign(name.clone()));
+            };
+            bad(None);
+            let (points, open) = (points.least, points.open);
+            for (points, passed) in [(0, 0), (points, points - 1), (points - 1, points - 1)] {
+                bad(Some(Campaign { points, passed }));
+            }
+            // More of them were run than there are.
+            let more = Campaign {
+                points: points + 1,
+                passed: points + 1,
+            };
+            if open {
+                let mut some = full();
+                some.campaigns.insert(name.clone(), more);
+                assert_eq!(some.proves(HASH, FUNCTION), Ok(()));
+            } else {
+                bad(Some(more));
+            }
         }
-        for name in REQUIRED_CAMPAIGNS {
-            let mut some = full.clone();
-            some.campaigns.remove(*name);
-            assert_eq!(reason(&some), Reason::Campaign((*name).to_owned()));
-        }
+        let mut some = full();
+        let campaign = Campaign {
+            points: 1,
+            passed: 1,
+        };
+        some.campaigns.insert("quadruples".to_owned(), campaign);
+        assert_eq!(reason(&some), Reason::Campaign("quadruples".to_owned()));
     }
 
     #[test]
     fn a_record_comes_back_from_its_file_and_others_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("record.json");
-        let full = record(vec![trace(9, 9, 9)], vec![trace(8, 8, 8)]);
+        let full = full();
         full.store(&path).unwrap();
         assert_eq!(Record::load(&path).unwrap(), full);
         let text = fs::read_to_string(&path).unwrap();

@@ -6,7 +6,7 @@ use super::calls::{self, Call, Case, SOURCE};
 use super::state::Done;
 use super::target::COMMANDER;
 use super::unit::{POINTS_OF_A_PART, Share, Unit};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use conformance_guest::points::word;
 use conformance_guest::source::Random;
 
@@ -17,56 +17,56 @@ struct Death {
     number: usize,
 }
 
-/// Chooses calls and instructions. The calls come back and change nothing that lasts but sources;
-/// every second one is an interrupt call.
+/// Chooses calls and instructions: of sixteen calls eight are interrupt calls and one is a call
+/// that changes the machine. None of them leaves.
 struct Choice {
     random: Random,
     interrupt: Vec<Call>,
+    lasting: Vec<Call>,
     others: Vec<Call>,
 }
 
 impl Choice {
     fn new(random: Random) -> Self {
         let calls = calls::cases().into_iter();
-        let calls = calls
-            .filter(|case| case.in_flight.is_none() && !case.call.lasts() && !case.call.leaves());
-        let mut interrupt: Vec<Call> = Vec::new();
-        let mut others: Vec<Call> = Vec::new();
+        let calls = calls.filter(|case| case.in_flight.is_none() && !case.call.leaves());
+        let mut choice = Self {
+            random,
+            interrupt: Vec::new(),
+            lasting: Vec::new(),
+            others: Vec::new(),
+        };
         for Case { call, .. } in calls {
             let list = if call.is_interrupt_call() {
-                &mut interrupt
+                &mut choice.interrupt
+            } else if call.lasts() {
+                &mut choice.lasting
             } else {
-                &mut others
+                &mut choice.others
             };
             if !list.contains(&call) {
                 list.push(call);
             }
         }
-        Self {
-            random,
-            interrupt,
-            others,
-        }
+        choice
     }
 
     fn below(&mut self, limit: usize) -> usize {
         self.random.below(limit as u64) as usize
     }
 
-    fn call(&mut self) -> Option<Call> {
-        let interrupt = self.random.below(2) == 0;
-        let limit = if interrupt {
-            self.interrupt.len()
-        } else {
-            self.others.len()
+    fn call(&mut self) -> Result<Call> {
+        let list = match self.random.below(16) {
+            0..8 => &self.interrupt,
+            8 => &self.lasting,
+            _ => &self.others,
         };
-        let at = self.below(limit);
-        let list = if interrupt {
-            &self.interrupt
-        } else {
-            &self.others
-        };
-        list.get(at).cloned()
+        let at = self.random.below(list.len() as u64) as usize;
+        list.get(at).cloned().context("there is no call to die in")
+    }
+
+    fn calls(&mut self, count: usize) -> Result<Vec<Call>> {
+        (0..count).map(|_| self.call()).collect()
     }
 }
 
@@ -90,11 +90,14 @@ fn state() -> Case {
     case
 }
 
-/// Places a processor in a call that is chosen, inside RTAS.
-fn kill(bench: &mut Bench, index: usize, width: u32, choice: &mut Choice) -> Result<Death> {
-    let Some(call) = choice.call() else {
-        bail!("there is no call to die in");
-    };
+/// Places a processor inside RTAS, in a call that was learned.
+fn kill(
+    bench: &mut Bench,
+    index: usize,
+    call: Call,
+    width: u32,
+    choice: &mut Choice,
+) -> Result<Death> {
     let trace = bench.learned(&call, width)?;
     let mut number = choice.below(trace.addresses.len());
     loop {
@@ -107,16 +110,13 @@ fn kill(bench: &mut Bench, index: usize, width: u32, choice: &mut Choice) -> Res
                 number,
             });
         }
-        // With others dead it did not come there, and returned.
+        // With others dead it did not come there, and returned. The way to the context is the same
+        // for all.
         number /= 2;
+        if number == 0 {
+            bail!("{} does not go as it was traced at all", call.function);
+        }
     }
-}
-
-/// Traces every call that may be chosen.
-pub fn learn(bench: &mut Bench, width: u32) -> Result<()> {
-    let choice = Choice::new(Random::new(1));
-    let calls = [choice.interrupt, choice.others].concat();
-    bench.learn(&calls, &state(), width)
 }
 
 fn describe(bench: &mut Bench, deaths: &[Death]) -> Result<String> {
@@ -134,6 +134,7 @@ fn describe(bench: &mut Bench, deaths: &[Death]) -> Result<String> {
 
 /// Pairs or triples: so many `dead`.
 pub fn several(bench: &mut Bench, unit: &Unit, dead: usize, share: Share) -> Result<Done> {
+    let width = unit.width;
     let mut done = Done::default();
     let all = POINTS_OF_A_PART as usize;
     let points = match share {
@@ -141,26 +142,34 @@ pub fn several(bench: &mut Bench, unit: &Unit, dead: usize, share: Share) -> Res
         Share::Sample(count) => 0..count.min(all),
         Share::Point(at) => at..at + 1,
     };
-    learn(bench, unit.width)?;
     for point in points {
         done.points += 1;
         if done.failures.len() >= ENOUGH {
             continue;
         }
-        bench.prepare(&state(), unit.width)?;
         // Each point has its own generator, so that it can be repeated alone.
         let mut choice = Choice::new(bench.random(&format!("{unit} {point}")));
-        let mut deaths = Vec::new();
-        for index in 1..=dead {
-            deaths.push(kill(bench, index, unit.width, &mut choice)?);
-        }
+        let calls = choice.calls(dead)?;
+        let lasts = calls.iter().any(Call::lasts);
+        let (survival, places) = match die(bench, &calls, width, &mut choice) {
+            Ok(died) => died,
+            Err(error) => {
+                fail(&mut done, bench, unit, point, &format!("{error:#}"));
+                bench.discard();
+                continue;
+            }
+        };
         done.covered += 1;
-        let places = describe(bench, &deaths)?;
-        match bench.crash(unit.width, 0, None)? {
+        match survival {
+            Survival::Passed(_) if lasts => {
+                done.passed += 1;
+                bench.check_ends()?;
+                bench.discard();
+            }
             Survival::Passed(_) => {
                 done.passed += 1;
-                for death in &deaths {
-                    bench.target()?.give_up(death.index)?;
+                for index in 1..=dead {
+                    bench.target()?.give_up(index)?;
                 }
             }
             Survival::Failed(why) | Survival::Lost(why) => {
@@ -172,18 +181,47 @@ pub fn several(bench: &mut Bench, unit: &Unit, dead: usize, share: Share) -> Res
     Ok(done)
 }
 
-fn fail(done: &mut Done, bench: &Bench, unit: &Unit, point: usize, why: &str) {
-    done.failures
-        .push(format!("{why}\n{}", unit.repeat(point, bench.seed)));
+/// Processors die in these calls, one each, and the commander goes through a crash: what came of it,
+/// and where they died.
+fn die(
+    bench: &mut Bench,
+    calls: &[Call],
+    width: u32,
+    choice: &mut Choice,
+) -> Result<(Survival, String)> {
+    bench.learn(calls, &state(), width)?;
+    bench.prepare(&state(), width)?;
+    let usual = match bench.usual(width)? {
+        Ok(usual) => usual,
+        Err(why) => bail!("{why}"),
+    };
+    let mut deaths = Vec::new();
+    for (index, call) in (1..).zip(calls) {
+        deaths.push(kill(bench, index, call.clone(), width, choice)?);
+    }
+    let places = describe(bench, &deaths)?;
+    Ok((bench.crash(width, 0, Some(usual), 0)?, places))
 }
 
-/// All `possible` processors are inside a call at once. The crash path still works; then every one
-/// takes a system reset where it is, and calls RTAS from the handler.
+fn fail(done: &mut Done, bench: &Bench, unit: &Unit, point: usize, why: &str) {
+    done.failures
+        .push(format!("{why}\n{}", unit.repeat(point, &bench.setting)));
+}
+
+/// All `possible` processors are inside a call at once, on a machine of their own that has `present`
+/// at the beginning. The crash path still works; then every one takes a system reset where it is,
+/// and calls RTAS from the handler.
 pub fn everyone(bench: &mut Bench, unit: &Unit, present: usize, possible: usize) -> Result<Done> {
     let width = unit.width;
     let mut choice = Choice::new(bench.random(&unit.to_string()));
+    let mut calls = choice.calls(possible)?;
+    bench.learn(&calls, &state(), width)?;
+    let mut machine = bench.machine().clone();
+    machine.smp = format!("{present},maxcpus={possible}");
+    let name = format!("crash-points-all-{possible}-{}", std::process::id());
+    let bench = &mut bench.sibling(machine, present, &name);
     let mut done = Done {
-        points: 1 + possible as u32,
+        points: unit.points().unwrap_or_default(),
         ..Done::default()
     };
     let target = bench.target()?;
@@ -193,23 +231,32 @@ pub fn everyone(bench: &mut Bench, unit: &Unit, present: usize, possible: usize)
     for index in present..possible {
         target.add(index)?;
     }
-    let case = state();
-    bench.prepare(&case, width)?;
+    bench.prepare(&state(), width)?;
+    let usual = match bench.usual(width)? {
+        Ok(usual) => usual,
+        Err(why) => bail!("{why}"),
+    };
+    // The commander as well at the end, so that there is nobody left outside.
+    let last = calls.pop().context("no processor")?;
     let mut deaths = Vec::new();
-    for index in 1..possible {
-        deaths.push(kill(bench, index, width, &mut choice)?);
+    for (index, call) in (1..).zip(calls) {
+        deaths.push(kill(bench, index, call, width, &mut choice)?);
     }
     let places = describe(bench, &deaths)?;
     done.covered += 1;
-    match bench.crash(width, 0, None)? {
-        Survival::Passed(_) => done.passed += 1,
+    let owned = deaths.len();
+    match bench.crash(width, 0, Some(usual), owned)? {
+        Survival::Passed(cost) => {
+            done.passed += 1;
+            done.note = format!("{} ticks, {} with nobody dead", cost.ticks, usual.ticks);
+        }
         Survival::Failed(why) | Survival::Lost(why) => {
             fail(&mut done, bench, unit, 0, &format!("{why}{places}"));
             return Ok(done);
         }
     }
-    // The commander as well, so that there is nobody left outside.
-    kill(bench, COMMANDER, width, &mut choice)?;
+    bench.check_ends()?;
+    kill(bench, COMMANDER, last, width, &mut choice)?;
     let target = bench.target()?;
     for index in 0..possible {
         target.set(index, word::NESTED_SOURCE, &[SOURCE])?;
@@ -221,15 +268,16 @@ pub fn everyone(bench: &mut Bench, unit: &Unit, present: usize, possible: usize)
         let stopped = target.run(index)?;
         let resets = target.get(index, word::RESETS)?;
         let wrong = if !target.is_done(stopped) || resets != 1 {
-            Some(format!("its nested calls do not end: {stopped:x?}"))
+            let place = target.tell(stopped);
+            Some(format!("its nested calls do not end: {place}"))
         } else {
-            bench.nested_fault(index)?
+            bench.nested_fault(index, usual, possible)?
         };
         match wrong {
             None => done.passed += 1,
             Some(why) => {
                 let why = format!("processor {index}: {why}{places}");
-                done.failures.push(why);
+                fail(&mut done, bench, unit, 1 + index, &why);
                 break;
             }
         }
@@ -242,21 +290,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sample_is_of_calls_that_come_back_and_is_the_same_for_the_same_seed() {
+    fn the_sample_is_of_all_calls_that_come_back_and_is_the_same_for_the_same_seed() {
         let names = |seed| -> Vec<&str> {
-            let mut choice = Choice::new(Random::new(seed));
-            let calls = (0..200).filter_map(|_| choice.call());
-            calls.map(|call| call.function).collect()
+            let calls = Choice::new(Random::new(seed)).calls(1000).unwrap();
+            calls.iter().map(|call| call.function).collect()
         };
         assert_eq!(names(1), names(1));
         assert_ne!(names(1), names(2));
-        for name in calls::LASTING
-            .into_iter()
-            .chain(["stop-self", "power-off", "system-reboot"])
-        {
-            assert!(!names(1).contains(&name), "{name}");
+        for case in calls::cases() {
+            let name = case.call.function;
+            assert_ne!(names(1).contains(&name), case.call.leaves(), "{name}");
         }
-        assert!(names(1).contains(&"ibm,int-off") && names(1).contains(&"ibm,get-xive"));
         assert_eq!(state().before.len(), 2);
     }
 }

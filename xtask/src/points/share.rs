@@ -76,21 +76,15 @@ impl Test {
         let mut campaign = prepare(&arguments)?;
         let (mut points, mut failures) = (0, Vec::new());
         for (unit, share) in self.share() {
-            let done = campaign.unit(&unit, share);
-            let (covered, wrong) = match done {
-                Ok(done) if done.complete() => (done.covered, Vec::new()),
-                Ok(done) if done.failures.is_empty() => (
-                    done.covered,
-                    vec![format!("{} of {} points", done.passed, done.points)],
-                ),
-                Ok(done) => (done.covered, done.failures),
-                Err(error) => {
-                    campaign.bench.discard();
-                    (0, vec![format!("{error:#}")])
-                }
-            };
-            points += covered;
-            failures.extend(wrong.into_iter().map(|why| format!("{unit}: {why}")));
+            let mut done = campaign.attempt(&unit, share);
+            if !done.complete() && done.failures.is_empty() {
+                let again = unit.again(&campaign.bench.setting);
+                let (passed, points) = (done.passed, done.points);
+                done.failures
+                    .push(format!("{passed} of {points} points\n{again}"));
+            }
+            points += done.covered;
+            failures.extend(done.failures.iter().map(|why| format!("{unit}: {why}")));
         }
         let seen = |what: &str| failures.iter().any(|why| why.contains(what));
         match self {

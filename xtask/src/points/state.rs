@@ -196,7 +196,8 @@ mod tests {
     fn full(directory: &Path) -> State {
         let mut state = State::open(directory, "00ff", "QEMU", 1, "").unwrap();
         for unit in unit::all() {
-            state.units.insert(unit.to_string(), passed(7));
+            let points = unit.points().unwrap_or(7);
+            state.units.insert(unit.to_string(), passed(points));
         }
         state
     }

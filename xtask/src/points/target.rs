@@ -4,6 +4,7 @@
 //! run is the same. Each processor waits at a breakpoint for a command in its slot of memory.
 
 use super::calls::{self, Call, Input};
+use crate::crash::symbols::Symbols;
 use crate::gdb::{Gdb, Thread};
 use crate::qemu::{Machine, Qmp, Session};
 use anyhow::{Context, Result, bail};
@@ -124,6 +125,8 @@ pub struct Target {
     ordered: Option<(u64, u64, u64)>,
     /// Commands that the commander has finished, where [`Target::ordered`] is known.
     finished: u64,
+    /// Of the blob, where they are known.
+    symbols: Option<Symbols>,
 }
 
 impl Target {
@@ -134,6 +137,7 @@ impl Target {
         name: &str,
         processors: usize,
         Broken { flags, left_out }: Broken,
+        symbols: Option<Symbols>,
     ) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("oxrtas-").tempdir()?;
         let socket = directory.path().join("gdb");
@@ -164,6 +168,7 @@ impl Target {
             left_out,
             ordered: None,
             finished: 0,
+            symbols,
         };
         target.gdb.resume_only(stub_thread(COMMANDER))?;
         target.settle(COMMANDER)?;
@@ -257,6 +262,32 @@ impl Target {
         self.places.entries[usize::from(self.width == 64)]
     }
 
+    /// An address and what lies there: an offset in the blob and, if there are symbols, in its
+    /// functions.
+    pub fn describe(&self, address: u64) -> String {
+        // The second entry is 8 bytes behind the first (linker/, `rtas/blob/src/entry.rs`).
+        let image = self.entry() & !0xf;
+        if !self.area().contains(&address) {
+            return format!("{address:#x} (outside RTAS)");
+        }
+        let offset = address.wrapping_sub(image);
+        let symbol = self.symbols.as_ref();
+        match symbol.and_then(|symbols| symbols.lookup(offset)) {
+            Some((name, inside)) => {
+                format!("{address:#x} (blob + {offset:#x}, {name} + {inside:#x})")
+            }
+            None => format!("{address:#x} (entry + {offset:#x})"),
+        }
+    }
+
+    /// How a processor stopped, in words.
+    pub fn tell(&self, stopped: Stopped) -> String {
+        match stopped {
+            Stopped::At(at) => format!("it stopped at {}", self.describe(at)),
+            Stopped::Not(at) => format!("it did not stop and was at {}", self.describe(at)),
+        }
+    }
+
     fn place(&self, index: usize, word: usize) -> u64 {
         self.places.slots + 8 * (WORDS * index + word) as u64
     }
@@ -335,7 +366,7 @@ impl Target {
     fn settle(&mut self, index: usize) -> Result<()> {
         match self.wait(index, PATIENCE)? {
             Stopped::At(address) if address == self.places.stop => Ok(()),
-            other => bail!("processor {index} is not ready: {other:x?}"),
+            other => bail!("processor {index} is not ready: {}", self.tell(other)),
         }
     }
 
@@ -395,7 +426,8 @@ impl Target {
         self.set(index, word::COMMAND, &[command])?;
         let stopped = self.go(index)?;
         if !self.is_done(stopped) {
-            bail!("processor {index} did not finish command {command}: {stopped:x?}");
+            let place = self.tell(stopped);
+            bail!("processor {index} did not finish command {command}: {place}");
         }
         Ok(())
     }
@@ -441,7 +473,8 @@ impl Target {
         self.prepare(index, call)?;
         let stopped = self.go(index)?;
         if !self.is_done(stopped) {
-            bail!("{} did not come back: {stopped:x?}", call.function);
+            let place = self.tell(stopped);
+            bail!("{} did not come back: {place}", call.function);
         }
         self.outcome(index, call)
     }
@@ -452,7 +485,8 @@ impl Target {
         let entry = self.entry();
         let stopped = self.run_to(index, entry)?;
         if stopped != Stopped::At(entry) {
-            bail!("processor {index} did not enter RTAS: {stopped:x?}");
+            let place = self.tell(stopped);
+            bail!("processor {index} did not enter RTAS: {place}");
         }
         Ok(())
     }

@@ -73,9 +73,39 @@ impl Unit {
         }
     }
 
+    /// How many points it has, where the calls' traces do not decide it.
+    pub fn points(&self) -> Option<u32> {
+        match &self.kind {
+            Kind::Walk(_) | Kind::Nested(_) => None,
+            Kind::Several { .. } => Some(POINTS_OF_A_PART),
+            // A crash path, and then nested calls on each.
+            Kind::Everyone { possible, .. } => Some(1 + *possible as u32),
+        }
+    }
+
+    /// The command that runs all of it again, in the same `setting`.
+    pub fn again(&self, setting: &Setting) -> String {
+        format!("cargo xtask crash-points --only {self} {setting}")
+    }
+
     /// The command that runs one of its points again.
-    pub fn repeat(&self, point: usize, seed: u64) -> String {
-        format!("cargo xtask crash-points --only {self} --at {point} --seed {seed}")
+    pub fn repeat(&self, point: usize, setting: &Setting) -> String {
+        format!("cargo xtask crash-points --only {self} --at {point} {setting}")
+    }
+}
+
+/// What a run depends on beside its units, as options of the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The seed of all sampling.
+    pub seed: u64,
+    /// All other options that are not left out.
+    pub others: String,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "--seed {}{}", self.seed, self.others)
     }
 }
 
@@ -174,6 +204,27 @@ mod tests {
         assert_eq!(names.len(), units.len());
         assert!(names.contains("walk/ibm,int-off/in-flight/32"));
         assert!(names.contains("all-64/0/64"));
+    }
+
+    #[test]
+    fn a_unit_tells_the_command_that_repeats_it() {
+        let setting = Setting {
+            seed: 7,
+            others: " --broken lock".to_owned(),
+        };
+        let units = all();
+        let unit = units.iter().find(|unit| unit.to_string() == "pairs/0/64");
+        let (again, point) = unit
+            .map(|unit| (unit.again(&setting), unit.repeat(3, &setting)))
+            .unwrap();
+        assert_eq!(
+            again,
+            "cargo xtask crash-points --only pairs/0/64 --seed 7 --broken lock"
+        );
+        assert_eq!(
+            point,
+            "cargo xtask crash-points --only pairs/0/64 --at 3 --seed 7 --broken lock"
+        );
     }
 
     #[test]

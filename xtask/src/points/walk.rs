@@ -6,7 +6,7 @@
 //! commander goes through a crash, and instance and sources are put back to the state in which the
 //! processor died. That it then goes on exactly as traced shows that nothing of the crash is left.
 
-use super::bench::{Bench, ENOUGH, Survival, Trace, VICTIM};
+use super::bench::{Bench, Cost, ENOUGH, Survival, Trace, VICTIM};
 use super::calls::Case;
 use super::state::Done;
 use super::target::COMMANDER;
@@ -65,8 +65,8 @@ struct Walk<'a> {
     unit: &'a Unit,
     case: &'a Case,
     trace: &'a Trace,
-    /// Ticks of a crash path with nobody dead.
-    usual: Option<u64>,
+    /// What a crash path takes with nobody dead.
+    usual: Option<Cost>,
     /// The points that are left.
     wanted: BTreeSet<usize>,
     done: Done,
@@ -78,10 +78,11 @@ impl Walk<'_> {
         let width = self.unit.width;
         self.bench.prepare(self.case, width)?;
         if self.usual.is_none() {
-            match self.bench.crash(width, 0, None)? {
-                Survival::Passed(ticks) => self.usual = Some(ticks),
-                Survival::Failed(why) | Survival::Lost(why) => {
-                    self.done.failures.push(format!("nobody dead: {why}"));
+            match self.bench.usual(width)? {
+                Ok(usual) => self.usual = Some(usual),
+                Err(why) => {
+                    let again = self.unit.again(&self.bench.setting);
+                    self.done.failures.push(format!("{why}\n{again}"));
                     self.wanted.clear();
                     self.bench.discard();
                     return Ok(());
@@ -94,11 +95,11 @@ impl Walk<'_> {
         for (number, wanted) in self.trace.addresses.iter().enumerate().skip(first) {
             let at = self.bench.target()?.at(VICTIM)?;
             if at != *wanted {
-                bail!("instruction {number} is at {at:#x}, and was at {wanted:#x}");
+                bail!("{}", self.bench.strayed(number, at, Some(*wanted)));
             }
             if self.wanted.remove(&number) {
                 self.done.covered += 1;
-                match self.bench.crash(width, 0, self.usual)? {
+                match self.bench.crash(width, 0, self.usual, 0)? {
                     Survival::Passed(_) => self.done.passed += 1,
                     Survival::Failed(why) | Survival::Lost(why) => {
                         self.fail(number, at, &why);
@@ -124,7 +125,8 @@ impl Walk<'_> {
         };
         let stopped = target.run(VICTIM)?;
         if !target.is_done(stopped) {
-            bail!("the call does not come back: {stopped:x?}");
+            let place = target.tell(stopped);
+            bail!("the call does not come back: {place}");
         }
         let found = target.outcome(VICTIM, &self.case.call)?;
         if (found.trap, found.status()) != (wanted.trap, wanted.status()) {
@@ -135,9 +137,9 @@ impl Walk<'_> {
 
     /// At one instruction, the crash path masks all numbers that a source may have.
     fn every_number(&mut self) -> Result<()> {
-        let number = self.sample("every-number");
+        let (number, usual) = (self.sample("every-number"), self.usual);
         self.single(number, |bench, width| {
-            bench.crash(width, flag::EVERY_NUMBER, None)
+            bench.crash(width, flag::EVERY_NUMBER, usual, 0)
         })
     }
 
@@ -179,7 +181,7 @@ impl Walk<'_> {
         let place = self.bench.describe(at);
         self.done.failures.push(format!(
             "died before instruction {number} at {place}: {why}\n{}",
-            self.unit.repeat(number, self.bench.seed)
+            self.unit.repeat(number, &self.bench.setting)
         ));
     }
 }
