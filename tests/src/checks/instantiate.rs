@@ -312,6 +312,11 @@ fn instantiate_64(machine: &mut Machine) -> Verdict {
                     "{changed:x?} changed"
                 );
             }
+            let area = base..base + rtas.size;
+            if !area.contains(&rtas.entry) {
+                machine.rtas = None;
+                fail!(format!("rtas-call inside {area:x?}"), "{:#x}", rtas.entry)
+            }
             pass!("rtas-call {:#x} at base {base:#x}", rtas.entry)
         }
         // B.5.3.4 calls the method optional.
