@@ -1,6 +1,7 @@
 //! Backtraces of the guest's processors, over gdb: the chain of stack frames that register 1 begins
 //! (ELFv2 ABI, section 2.2.3.2: the back chain at 0 of a frame, the caller's address at 16).
 
+use super::memory::{self, LINEAR_MAP};
 use super::symbols::Symbols;
 use crate::gdb::power::Registers;
 use crate::gdb::{Gdb, Thread};
@@ -15,8 +16,6 @@ const HEAD: u64 = 24;
 const LINK: usize = 16;
 /// The function that a system reset leads to (arch/powerpc/kernel/traps.c).
 const RESET_HANDLER: &str = "system_reset_exception";
-/// Where the kernel maps all memory (`PAGE_OFFSET`); its stacks are there.
-const LINEAR_MAP: u64 = 0xc000_0000_0000_0000;
 
 /// Where a processor was.
 #[derive(Clone, Debug, Serialize)]
@@ -31,7 +30,7 @@ impl Backtrace {
     /// Looks at a stopped processor of a kernel with these symbols, little endian as Debian's are.
     pub fn take(gdb: &mut Gdb, thread: Thread, symbols: &Symbols) -> Result<Self> {
         let registers = gdb.registers(thread)?;
-        let mut read = |address| gdb.memory(thread, address, HEAD);
+        let mut read = |address| memory::read(gdb, thread, address, HEAD);
         let callers = walk(&registers, &mut read);
         let mut frames = vec![show(registers.instruction, symbols)];
         if let Some(link) = leaf(&registers, &callers, symbols) {

@@ -7,7 +7,7 @@
 //! [`victims`] compares what gdb saw of them with their notes; [`exit`] knows the ends without a dump;
 //! [`hammer`] and [`unplugged`] judge what the test module was answered before the crash;
 //! [`backtrace`] and [`symbols`] say
-//! where processors are. [`timeline`] says when which point was reached, [`report`] prints the
+//! where processors are, [`memory`] reads what they have there. [`timeline`] says when which point was reached, [`report`] prints the
 //! results, [`page`] makes a page of them in `target/crash-report/`.
 //!
 //! Measured (QEMU 7.2, SLOF): Debian's 6.1 and 6.12 kdump in 128 MiB on a machine of 512 MiB, of
@@ -21,6 +21,7 @@ mod hammer;
 mod hold;
 mod host;
 mod log;
+mod memory;
 mod notes;
 mod outcome;
 mod page;

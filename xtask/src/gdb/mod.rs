@@ -112,6 +112,11 @@ impl Gdb {
     /// `length` bytes from `address` on, as processor `thread` sees them.
     pub fn memory(&mut self, thread: Thread, address: u64, length: u64) -> Result<Vec<u8>> {
         self.select(thread)?;
+        self.read(address, length)
+    }
+
+    /// `length` bytes from `address` on, in pieces.
+    fn read(&mut self, address: u64, length: u64) -> Result<Vec<u8>> {
         let mut content = Vec::new();
         let mut done = 0;
         while done < length {
@@ -126,6 +131,16 @@ impl Gdb {
             done += count;
         }
         Ok(content)
+    }
+
+    /// `length` bytes of memory from the real address `address` on, whatever any processor sees there.
+    /// Where there is no memory, QEMU says nothing and gives zeros.
+    pub fn real_memory(&mut self, address: u64, length: u64) -> Result<Vec<u8>> {
+        // The stub keeps this mode beyond the connection, and in it would ignore what a processor sees.
+        self.ok("Qqemu.PhyMemMode:1")?;
+        let content = self.read(address, length);
+        self.ok("Qqemu.PhyMemMode:0")?;
+        content
     }
 
     /// Writes `bytes` from `address` on, as processor `thread` sees them.
@@ -371,6 +386,26 @@ mod tests {
         assert!(gdb.memory(2, 0xc000, 3).is_err());
         let (mut gdb, _handle) = stub(&[("Hg2", "OK"), ("m0,1", "E14")]);
         assert!(gdb.memory(2, 0, 1).is_err());
+    }
+
+    #[test]
+    fn real_memory_is_asked_of_no_processor_and_the_stub_is_left_as_it_was() {
+        let (mut gdb, handle) = stub(&[
+            ("Qqemu.PhyMemMode:1", "OK"),
+            ("mc11000,2", "2ffe"),
+            ("Qqemu.PhyMemMode:0", "OK"),
+            ("Qqemu.PhyMemMode:1", "OK"),
+            ("m0,1", "E14"),
+            ("Qqemu.PhyMemMode:0", "OK"),
+            ("Hg2", "OK"),
+            ("m0,1", "07"),
+        ]);
+        assert_eq!(gdb.real_memory(0xc1_1000, 2).unwrap(), [0x2f, 0xfe]);
+        assert!(gdb.real_memory(0, 1).is_err());
+        assert_eq!(gdb.memory(2, 0, 1).unwrap(), [7]);
+        handle.join().unwrap();
+        let (mut gdb, _handle) = stub(&[("Qqemu.PhyMemMode:1", "")]);
+        assert!(gdb.real_memory(0, 1).is_err(), "a stub without that mode");
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub use migrate::Migration;
 pub use watch::{LEFT, Verdict};
 
 use super::backtrace::Backtrace;
+use super::memory;
 use super::scenario::{Crash, Fate, Hold, Place};
 use super::symbols::Symbols;
 use crate::gdb::power::AllRegisters;
@@ -27,8 +28,6 @@ const RESET_INTERVAL: Duration = Duration::from_millis(200);
 /// How long the panic, a victim's next call and the system reset may each take. Linux gives a
 /// processor 10 s to answer the reset; the guest's clock stands still at every look.
 const STEP_LIMIT: Duration = Duration::from_secs(30);
-/// Where the kernel maps all memory.
-const LINEAR_MAP: u64 = 0xc000_0000_0000_0000;
 
 /// A processor as it was when it was held.
 #[derive(Clone, Debug)]
@@ -218,7 +217,8 @@ impl<'a> Run<'a> {
     /// Waits until the crash's system reset has moved all victims from where they are held to their
     /// vector. The machine is stopped then.
     fn release(&mut self, victims: &[Victim], held: &[Thread]) -> Result<()> {
-        let vector = self.symbols.address("system_reset_fwnmi")? & !LINEAR_MAP;
+        let vector = self.symbols.address("system_reset_fwnmi")?;
+        let vector = memory::real_address(vector).context("a vector in no memory")?;
         let limit = Instant::now() + STEP_LIMIT;
         loop {
             let mut left = false;

@@ -1,6 +1,7 @@
 //! Bringing a processor to the place where it is held.
 
-use super::{LINEAR_MAP, Run, STEP_LIMIT, name};
+use super::super::memory;
+use super::{Run, STEP_LIMIT, name};
 use crate::gdb::{Gdb, Thread};
 use anyhow::{Context, Result, bail};
 use std::time::Instant;
@@ -52,8 +53,7 @@ impl Run<'_> {
         // The kernel's `struct rtas_t` begins with the entry's real address, the base and the size
         // of RTAS (arch/powerpc/include/asm/rtas-types.h).
         let rtas = self.symbols.address("rtas")?;
-        let observer = stopped.first().copied().unwrap_or(victim);
-        let bytes = self.gdb.memory(observer, rtas, 24)?;
+        let bytes = memory::read(self.gdb, victim, rtas, 24)?;
         let (words, _) = bytes.as_chunks::<8>();
         let [entry, base, size] = words else {
             bail!("no struct rtas_t");
@@ -61,7 +61,7 @@ impl Run<'_> {
         let [entry, base, size] = [entry, base, size].map(|word| u64::from_le_bytes(*word));
         let is_wanted = move |gdb: &mut Gdb| {
             let buffer = gdb.registers(victim)?.argument;
-            let cells = gdb.memory(victim, LINEAR_MAP | buffer, 4)?;
+            let cells = gdb.real_memory(buffer, 4)?;
             Ok(cell(&cells)? == token)
         };
         self.run_to(victim, stopped, entry, is_wanted)?;
@@ -88,7 +88,8 @@ impl Run<'_> {
             if at == back {
                 return Ok(Some(steps));
             }
-            let word = self.gdb.memory(victim, at, 4)?;
+            // Translation is off inside RTAS.
+            let word = self.gdb.real_memory(at, 4)?;
             if cell(&word)? == HYPERCALL {
                 return Ok(None);
             }
