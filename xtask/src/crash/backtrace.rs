@@ -91,12 +91,16 @@ fn walk(registers: &Registers, read: &mut impl FnMut(u64) -> Result<Vec<u8>>) ->
 }
 
 /// The caller of an innermost function that made no frame: what the link register holds, unless that
-/// is of a call that is over (it is in the function itself) or is on the stack already.
+/// is of a call that is over (it is in the function itself) or is on the stack already. In a kernel that
+/// runs elsewhere than it was linked, as a kdump kernel does, nobody knows whether the call is over.
 fn leaf(registers: &Registers, callers: &[u64], symbols: &Symbols) -> Option<u64> {
     let name = |address| symbols.lookup(address).map(|(name, _)| name);
-    let caller = name(registers.link)?;
-    let inside = name(registers.instruction) == Some(caller);
-    (!inside && callers.first() != Some(&registers.link)).then_some(registers.link)
+    let (function, caller) = (name(registers.instruction), name(registers.link));
+    let is_caller = match caller {
+        Some(_) => function != caller,
+        None => function.is_none() && registers.link >= LINEAR_MAP,
+    };
+    (is_caller && callers.first() != Some(&registers.link)).then_some(registers.link)
 }
 
 fn show(address: u64, symbols: &Symbols) -> String {
@@ -184,6 +188,15 @@ mod tests {
             "a call that is over"
         );
         assert_eq!(leaf(&with(0x9000), &[], &symbols), None, "no code");
+        // A kernel without symbols, and what a processor in RTAS returns to.
+        let elsewhere = |link| Registers {
+            instruction: LINEAR_MAP + 0x800_0000,
+            ..with(link)
+        };
+        let link = LINEAR_MAP + 0x800_1000;
+        assert_eq!(leaf(&elsewhere(link), &[], &symbols), Some(link));
+        assert_eq!(leaf(&elsewhere(link), &[link], &symbols), None, "stored");
+        assert_eq!(leaf(&elsewhere(0x2_e000), &[], &symbols), None, "real");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::symbols::Symbols;
 use super::timeline::{Point, Timeline};
 use super::unplugged;
 use super::victims;
-use crate::gdb::Stub;
+use crate::gdb::{Gdb, Stub};
 use crate::guest::{Expectation, Mode, Transcript};
 use crate::qemu::{Door, Machine, Qmp, Seen, Session, processor};
 use anyhow::{Result, bail};
@@ -53,7 +53,8 @@ pub struct Run {
     pub panic: Option<String>,
     /// What QEMU said of its end.
     pub events: Vec<String>,
-    /// Where all processors were, if the crashed kernel was never left.
+    /// Where all processors were, if the crashed kernel was never left or the run did not end. A
+    /// kdump kernel runs elsewhere than it was linked, so there are no names for addresses in it.
     pub backtraces: Vec<Backtrace>,
     /// The end of the console, for a run that failed.
     pub console: Vec<String>,
@@ -115,7 +116,7 @@ pub fn run(
     // What a processor that is held is held by, to the end of the run.
     let mut gdb = None;
     let mut observed = None;
-    let (mut session, control) = match scenario.hold {
+    let (mut session, control, stub) = match scenario.hold {
         None => {
             let (mut session, stub) = start(machine, name, limit)?;
             let mut control = session.qmp()?;
@@ -130,44 +131,46 @@ pub fn run(
                 Ok(seen) => observed = seen,
                 Err(error) => failures.push(format!("{error:#}")),
             }
-            (session, control)
+            (session, control, stub)
         }
         Some(hold) => {
             let (mut session, stub) = start(machine, name, limit)?;
             visiting = visits(&mut session)?;
-            let mut stub = stub.connect(Instant::now() + limit)?;
+            let mut connected = stub.connect(Instant::now() + limit)?;
             let mut control = session.qmp()?;
             let run = hold::Run::new(
                 &mut session,
-                &mut stub,
+                &mut connected,
                 &mut control,
                 symbols,
                 scenario.crash,
                 hold,
             );
             let migration = scenario.migrates.then_some(Migration { machine, name });
-            match run.complete(migration) {
-                Ok(seen) => observed = Some(seen),
-                Err(error) => failures.push(format!("{error:#}")),
-            }
-            gdb = Some(stub);
-            (session, control)
+            observed = Some(run.complete(migration));
+            gdb = Some(connected);
+            (session, control, stub)
         }
     };
     // QEMU does not end while it is asked for something.
     if visiting.is_some_and(|visits| visits.finish() == 0) {
         failures.push("the device was never unplugged".to_owned());
     }
-    let left = match (&scenario.hold, &observed) {
-        (_, Some(observed)) => matches!(observed.verdict, Verdict::Left | Verdict::Ended),
-        (Some(_), None) => false,
-        (None, None) => true,
-    };
+    let left = observed.as_ref().is_none_or(|seen| seen.verdict.is_left());
+    let mut backtraces = Vec::new();
+    if let Some(observed) = &mut observed {
+        failures.append(&mut observed.failures);
+        backtraces.append(&mut observed.backtraces);
+    }
     // The kdump kernel powers off, a kernel that cannot kdump resets: both end QEMU.
     let mut events = Vec::new();
     if left {
         if session.wait_until(&[], Instant::now() + limit) == Seen::Deadline {
             failures.push(format!("still running after {} s", limit.as_secs()));
+            match whereabouts(&stub, gdb.as_mut(), symbols) {
+                Ok(found) => backtraces = found,
+                Err(error) => failures.push(format!("where the processors are: {error:#}")),
+            }
         } else {
             events = exit::events(&control.rest());
         }
@@ -247,7 +250,7 @@ pub fn run(
         notes: dumped.notes,
         panic: dumped.panic,
         events,
-        backtraces: observed.map(|seen| seen.backtraces).unwrap_or_default(),
+        backtraces,
         console,
         log: session.log().display().to_string(),
     })
@@ -278,9 +281,16 @@ fn watch(
     }
     let mut gdb = stub.connect(Instant::now() + GDB_LIMIT)?;
     let crash = scenario.crash;
-    hold::Run::new(session, &mut gdb, control, symbols, crash, Hold::NONE)
-        .look()
-        .map(Some)
+    let run = hold::Run::new(session, &mut gdb, control, symbols, crash, Hold::NONE);
+    Ok(Some(run.look()))
+}
+
+/// Where all processors are of a machine that runs on and on.
+fn whereabouts(stub: &Stub, gdb: Option<&mut Gdb>, symbols: &Symbols) -> Result<Vec<Backtrace>> {
+    match gdb {
+        Some(gdb) => hold::whereabouts(gdb, symbols),
+        None => hold::whereabouts(&mut stub.connect(Instant::now() + GDB_LIMIT)?, symbols),
+    }
 }
 
 /// What is wrong with a run that never left the crashed kernel.
@@ -290,7 +300,7 @@ fn hang(
     transcript: &Transcript,
     observed: Option<&Observed>,
 ) -> Vec<String> {
-    let Some(observed) = observed else {
+    let Some(observed) = observed.filter(|seen| seen.verdict != Verdict::Lost) else {
         // What went wrong has been told.
         return Vec::new();
     };
@@ -306,7 +316,8 @@ fn hang(
                 "it hangs: processor {processor} waits in rtas_call"
             ));
         }
-        _ => failures.push("it hangs, and not in rtas_call".to_owned()),
+        Verdict::Stuck => failures.push("it hangs, and not in rtas_call".to_owned()),
+        Verdict::Lost | Verdict::Left | Verdict::Ended => (),
     }
     failures
 }

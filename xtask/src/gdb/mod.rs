@@ -43,6 +43,8 @@ pub struct Gdb {
     threads: Vec<Thread>,
     /// The processor that requests are about, as far as that is known.
     selected: Option<Thread>,
+    /// Whether processors were let go and no stop has been told since.
+    running: bool,
 }
 
 impl Gdb {
@@ -61,6 +63,7 @@ impl Gdb {
             deadline,
             threads: Vec::new(),
             selected: None,
+            running: false,
         };
         // 7.2 tells of the stop that the connection caused, 10.0 does not: that answer is nobody's.
         gdb.send("qAttached")?;
@@ -86,6 +89,11 @@ impl Gdb {
             bail!("the stub names no processor");
         }
         Ok(gdb)
+    }
+
+    /// Everything on the connection ends at `deadline` from now on.
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = deadline;
     }
 
     /// All processors that there were when the connection was made.
@@ -203,6 +211,7 @@ impl Gdb {
         };
         let reply = String::from_utf8_lossy(&data);
         let thread = stop_reply(&reply)?;
+        self.running = false;
         // The stub turns to a processor that stopped by itself (gdb_set_stop_cpu), and not where the
         // machine was stopped.
         self.selected = reply.starts_with(TRAPPED).then_some(thread);
@@ -216,6 +225,14 @@ impl Gdb {
         self.wait_stopped(self.deadline)?
             .map(|_| ())
             .context("the machine does not stop")
+    }
+
+    /// Stops the machine, unless it has been.
+    pub fn stop(&mut self) -> Result<()> {
+        if self.running {
+            self.interrupt()?;
+        }
+        Ok(())
     }
 
     fn ok(&mut self, request: &str) -> Result<()> {
@@ -233,6 +250,7 @@ impl Gdb {
     fn send(&mut self, request: &str) -> Result<()> {
         if request.starts_with("vCont") {
             self.selected = None;
+            self.running = true;
         }
         self.stream
             .write_all(&packet::encode(request.as_bytes()))
@@ -285,6 +303,7 @@ fn bytes(digits: &str) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use std::time::Duration;
 
     /// A connection to a stub that answers each request from `script`, in order, and keeps its end
@@ -365,6 +384,22 @@ mod tests {
         assert_eq!(gdb.wait_stopped(later).unwrap(), Some(1));
         assert_eq!(gdb.memory(1, 0, 1).unwrap(), [0]);
         handle.join().unwrap();
+    }
+
+    #[test]
+    fn a_machine_is_interrupted_only_while_it_runs() {
+        let (mut gdb, handle) = stub(&[]);
+        let mut other = handle.join().unwrap();
+        gdb.stop().unwrap();
+        gdb.resume_but([]).unwrap();
+        other.write_all(&packet::encode(b"T02thread:01;")).unwrap();
+        gdb.stop().unwrap();
+        gdb.stop().unwrap();
+        drop(gdb);
+        let mut sent = Vec::new();
+        other.read_to_end(&mut sent).unwrap();
+        let interrupts = sent.iter().filter(|byte| **byte == INTERRUPT);
+        assert_eq!(interrupts.count(), 1);
     }
 
     #[test]

@@ -29,6 +29,9 @@ const RESET_INTERVAL: Duration = Duration::from_millis(200);
 /// processor 10 s to answer the reset; the guest's clock stands still at every look.
 const STEP_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long looking at all processors may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(60);
+
 /// A processor as it was when it was held.
 #[derive(Clone, Debug)]
 pub struct Victim {
@@ -43,6 +46,8 @@ pub struct Victim {
 pub struct Observed {
     /// What came of it.
     pub verdict: Verdict,
+    /// What went wrong, apart from that.
+    pub failures: Vec<String>,
     /// The processors that were held.
     pub victims: Vec<Victim>,
     /// Points for the timeline, since the machine was started.
@@ -90,17 +95,28 @@ impl<'a> Run<'a> {
     }
 
     /// Looks at a machine that has crashed and does not come to its kdump kernel.
-    pub fn look(mut self) -> Result<Observed> {
+    pub fn look(mut self) -> Observed {
         let all = self.gdb.threads().to_vec();
-        self.gdb.resume_but([])?;
-        let verdict = self.watch(&all, &[])?;
+        let verdict = self.gdb.resume_but([]);
+        let verdict = verdict.and_then(|()| self.watch(&all, &[]));
         self.observe(verdict, Vec::new())
     }
 
     /// Runs the machine through its crash, and first, when the processors are held, through a
     /// `migration` if there is one. It runs on if the crashed kernel was left, and is stopped
     /// otherwise.
-    pub fn complete(mut self, migration: Option<Migration<'_>>) -> Result<Observed> {
+    pub fn complete(mut self, migration: Option<Migration<'_>>) -> Observed {
+        let mut victims = Vec::new();
+        let verdict = self.crash(migration, &mut victims);
+        self.observe(verdict, victims)
+    }
+
+    /// What comes of the crash. Adds the processors that are held to `victims`.
+    fn crash(
+        &mut self,
+        migration: Option<Migration<'_>>,
+        victims: &mut Vec<Victim>,
+    ) -> Result<Verdict> {
         let panicking = match self.crash.function() {
             Some(function) => Some(self.wait_for_crash(function)?),
             None => {
@@ -109,7 +125,6 @@ impl<'a> Run<'a> {
             }
         };
         let mut stopped: Vec<Thread> = panicking.into_iter().collect();
-        let mut victims = Vec::new();
         for part in self.hold.parts() {
             for &processor in part.processors {
                 let thread = thread(processor);
@@ -132,7 +147,7 @@ impl<'a> Run<'a> {
         }
         self.mark("victim held");
         if let Some(migration) = migration {
-            self.migrate(migration, &stopped, &mut victims)?;
+            self.migrate(migration, &stopped, victims)?;
             self.mark("migrated");
         }
         if self.crash == Crash::Nmi {
@@ -142,7 +157,7 @@ impl<'a> Run<'a> {
         let held: Vec<Thread> = victims.iter().map(|one| thread(one.processor)).collect();
         let held = match self.hold.fate {
             Fate::Frozen => {
-                self.release(&victims, &held)?;
+                self.release(victims, &held)?;
                 Vec::new()
             }
             Fate::Gone => held,
@@ -153,24 +168,30 @@ impl<'a> Run<'a> {
             // Whoever is first.
             None => self.gdb.threads().to_vec(),
         };
-        let verdict = self.watch(&suspects, &held)?;
-        self.observe(verdict, victims)
+        self.watch(&suspects, &held)
     }
 
-    /// Adds where all processors are to a hang.
-    fn observe(self, verdict: Verdict, victims: Vec<Victim>) -> Result<Observed> {
+    /// Adds where all processors are, unless the crashed kernel was left.
+    fn observe(self, verdict: Result<Verdict>, victims: Vec<Victim>) -> Observed {
+        let mut failures = Vec::new();
+        let verdict = verdict.unwrap_or_else(|error| {
+            failures.push(format!("{error:#}"));
+            Verdict::Lost
+        });
         let mut backtraces = Vec::new();
-        if matches!(verdict, Verdict::Lock(_) | Verdict::Stuck) {
-            for thread in self.gdb.threads().to_vec() {
-                backtraces.push(Backtrace::take(self.gdb, thread, self.symbols)?);
+        if !verdict.is_left() {
+            match whereabouts(self.gdb, self.symbols) {
+                Ok(found) => backtraces = found,
+                Err(error) => failures.push(format!("where the processors are: {error:#}")),
             }
         }
-        Ok(Observed {
+        Observed {
             verdict,
+            failures,
             victims,
             points: self.points,
             backtraces,
-        })
+        }
     }
 
     fn mark(&mut self, name: &'static str) {
@@ -246,6 +267,18 @@ impl<'a> Run<'a> {
         self.mark("victim released");
         Ok(())
     }
+}
+
+/// Where all processors are. The machine is stopped for it, and stays so.
+pub fn whereabouts(gdb: &mut Gdb, symbols: &Symbols) -> Result<Vec<Backtrace>> {
+    // What was waited for may have taken all the time that the connection had.
+    gdb.set_deadline(Instant::now() + LOOK_LIMIT);
+    gdb.stop()?;
+    let threads = gdb.threads().to_vec();
+    let backtraces = threads
+        .into_iter()
+        .map(|thread| Backtrace::take(gdb, thread, symbols));
+    backtraces.collect()
 }
 
 /// A processor, for an error.

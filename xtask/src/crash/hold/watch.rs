@@ -35,6 +35,15 @@ pub enum Verdict {
     Lock(u32),
     /// It does not get on, and not for that reason.
     Stuck,
+    /// Nobody knows: something went wrong before.
+    Lost,
+}
+
+impl Verdict {
+    /// Whether the crashed kernel is no more.
+    pub fn is_left(self) -> bool {
+        matches!(self, Self::Left | Self::Ended)
+    }
 }
 
 impl Run<'_> {
