@@ -15,6 +15,11 @@ pub struct Run {
     /// A PCI device is added and removed again and again while the guest asks for it, by
     /// [`PLUG`] and [`PLUGGED`].
     pub plugs: bool,
+    /// The guest asks for things that come from outside, by lines that begin with [`ASK`], and QEMU
+    /// goes on after a panic of its guest (`-action panic=none`).
+    pub asks: bool,
+    /// A reset starts the machine again; else it ends QEMU (`-no-reboot`).
+    pub reboots: bool,
     /// Memory, in MiB (QEMU's `-m`).
     pub memory_mib: u32,
     /// Interrupt mode (QEMU's `-M pseries,ic-mode=`).
@@ -39,11 +44,40 @@ pub const PLUG: &str = "guest: plug";
 /// No longer, until the next [`PLUG`].
 pub const PLUGGED: &str = "guest: no more plugs";
 
+/// What the lines begin with that ask for something from outside: [`POWERDOWN`] or [`WAKE`] follows.
+pub const ASK: &str = "guest: asks for ";
+/// A warning that the power goes (QMP's `system_powerdown`).
+pub const POWERDOWN: &str = "a powerdown";
+/// To be woken (QMP's `system_wakeup`) once the machine is suspended.
+pub const WAKE: &str = "a wakeup";
+/// The call that was to suspend the machine is over.
+pub const AWAKE: &str = "guest: is awake";
+/// The guest tells of its end, and goes on; the string that it gives to ibm,os-term follows.
+pub const TERMINATES: &str = "guest: terminates with ";
+/// Lines come by display-character: what each of them holds, after a word that differs, is
+/// [`shown`].
+pub const SHOWS: &str = "guest: shows ";
+/// A system-reboot follows; what comes behind it is of the machine that started again.
+pub const REBOOTS: &str = "guest: reboots";
+/// The run ends by power-off of the RTAS under test.
+pub const POWERS_OFF: &str = "guest: powers off by RTAS";
+/// It did not.
+pub const STILL_ON: &str = "guest: is still on";
+
+/// What display-character is to show after [`SHOWS`] and `word`: the 95 characters of Table 7.24; then
+/// a carriage return amid a line, and a line feed without one.
+pub fn shown(word: &str) -> alloc::string::String {
+    let all: alloc::string::String = (' '..='~').collect();
+    alloc::format!("\r\nshown {word}:{all}\r\nleft\rright\nbelow\r\n")
+}
+
 const RUN: Run = Run {
     name: "",
     arguments: "",
     processors: 1,
     plugs: false,
+    asks: false,
+    reboots: false,
     memory_mib: 512,
     interrupts: "xics",
     devices: &[],
@@ -121,6 +155,23 @@ pub const RUNS: &[Run] = &[
         counts: true,
         ..RUN
     },
+    // Events, suspension, the end and the display: what needs somebody outside.
+    Run {
+        name: "outside",
+        arguments: "oxrtas.guest=outside",
+        processors: 2,
+        memory_mib: 256,
+        asks: true,
+        ..RUN
+    },
+    // The machine starts again once.
+    Run {
+        name: "reboot",
+        arguments: "oxrtas.guest=reboot",
+        processors: 2,
+        reboots: true,
+        ..RUN
+    },
     // A million random calls, all in one run or a third in each of three.
     Run {
         name: "fuzz",
@@ -194,6 +245,17 @@ mod tests {
     use crate::arguments::Arguments;
 
     #[test]
+    fn what_is_shown_has_every_character_of_the_table_once() {
+        let text = shown("/32");
+        assert!((b' '..=b'~').all(|letter| text.contains(char::from(letter))));
+        let line = text
+            .split("\r\n")
+            .nth(1)
+            .and_then(|line| line.split_once(':'));
+        assert_eq!(line.map(|(_, all)| all.len()), Some(95));
+    }
+
+    #[test]
     fn every_run_has_a_name_of_its_own_and_asks_for_flat_only_where_it_must() {
         for (index, run) in RUNS.iter().enumerate() {
             assert!(
@@ -204,6 +266,8 @@ mod tests {
             assert_eq!(Arguments::parse(run.arguments).flat, run.needs_flat);
             assert!(run.processors > 0 && run.seconds > 0);
             assert_eq!(Arguments::parse(run.arguments).plug, run.plugs);
+            assert_eq!(Arguments::parse(run.arguments).asks("outside"), run.asks);
+            assert_eq!(Arguments::parse(run.arguments).asks("reboot"), run.reboots);
         }
     }
 }

@@ -123,7 +123,9 @@ are the host's: compare the ratios, and only those of one run. Plots are in targ
     #[command(after_help = "\
 Examples:
   cargo xtask conformance                             oxrtas, SLOF and VOF side by side
+  cargo xtask conformance --run four-processors       the run with most checks alone, in a minute
   cargo xtask conformance --firmware oxrtas --only xive --qemu 10.0
+  cargo xtask conformance --firmware my.bin --as oxrtas   with what is known of oxrtas
   cargo xtask conformance --firmware oxrtas --run stress
   cargo xtask conformance --firmware oxrtas --run fuzz    a million random calls
   cargo xtask conformance --firmware oxrtas --run fuzz-32 the third of them by 32-bit cells
@@ -417,10 +419,15 @@ pub struct ConformanceArgs {
     /// more than once
     #[arg(long, value_name = "VERSION|FILE", default_values = [defaults::QEMU])]
     pub qemu: Vec<String>,
-    /// Which run of the guest (tests/src/runs.rs)
-    #[arg(long, value_name = "NAME", default_value = defaults::GUEST_RUN)]
-    pub run: String,
-    /// Only show requirements whose number, function or check contains this
+    /// Only this run of the guest (tests/src/runs.rs), not all that say something of the firmware
+    #[arg(long, value_name = "NAME")]
+    pub run: Option<String>,
+    /// What an image given by its file is judged as: oxrtas, slof or vof. Otherwise nothing is known to
+    /// fail, and it deviates from nothing on purpose
+    #[arg(long = "as", value_name = "NAME")]
+    pub judged_as: Option<String>,
+    /// Only requirements whose number, function or check contains this: in what is shown and written,
+    /// and in the exit code
     #[arg(long, value_name = "KEY")]
     pub only: Option<String>,
     /// Only list the requirements with their checks, and what is known to fail

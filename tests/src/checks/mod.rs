@@ -6,7 +6,7 @@
 //!
 //! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `handover`,
 //! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `handlers`, `concurrency`, `functions` (or the tables
-//! of these by their names, see [`FUNCTIONS`], `node`, `buffer`), `clock`; only when asked for: `ticks`, `bad`, `fuzz` (one processor), `rounds`, `qemu-nvram` and `qemu-window`, `fuzz/32`, `fuzz/64` and `fuzz/cells64` for one width; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
+//! of these by their names, see [`FUNCTIONS`], `node`, `buffer`), `clock`; only when asked for: `ticks`, `bad`, `fuzz` (one processor), `rounds`, `outside`, `reboot`, `qemu-nvram` and `qemu-window`, `fuzz/32`, `fuzz/64` and `fuzz/cells64` for one width; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
 
 pub mod ask;
 pub mod bad;
@@ -33,10 +33,12 @@ pub mod liars;
 pub mod msi;
 pub mod node;
 pub mod offers;
+pub mod outside;
 pub mod parameters;
 pub mod pci;
 pub mod processors;
 pub mod qemu;
+pub mod reboot;
 pub mod rounds;
 pub mod selftest;
 pub mod shapes;
@@ -182,6 +184,7 @@ pub fn run(entered: Entered) -> ! {
         machine.rtas = machine.rtas.map(|rtas| Rtas { width, ..rtas });
         run_instance(&mut machine, report, width);
     }
+    let narrow = machine.rtas;
     if machine.client.is_some() {
         run_table(&mut machine, report, instantiate::CHECKS64, "");
         if machine.rtas.is_some() {
@@ -189,6 +192,10 @@ pub fn run(entered: Entered) -> ! {
         }
     }
     let _ = report.done();
+    if machine.arguments.asks("outside") {
+        machine.rtas = machine.rtas.or(narrow);
+        outside::power_off(&mut machine);
+    }
     console::power_off()
 }
 
@@ -238,7 +245,16 @@ fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Widt
     if machine.arguments.wants("clock") && width == Width::Mode32 {
         run_table(machine, report, clock::CHECKS, width.suffix());
     }
-    let groups: [(&str, &[Check]); 5] = [
+    let groups: [(&str, &[Check]); 7] = [
+        ("outside", outside::CHECKS),
+        // Once: the machine starts again.
+        (
+            "reboot",
+            match width {
+                Width::Mode32 => reboot::CHECKS,
+                _ => &[],
+            },
+        ),
         ("ticks", ticks::CHECKS),
         ("bad", bad::CHECKS),
         ("fuzz", bad::FUZZ),

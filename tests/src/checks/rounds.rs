@@ -78,7 +78,7 @@ fn long_call(rtas: &Rtas, gate: &mut Gate, index: usize) -> Result<[i64; 3], Tra
 }
 
 /// The job of dying: calls until a system reset comes in one.
-fn die(gate: &mut Gate, index: usize) {
+pub fn die(gate: &mut Gate, index: usize) {
     let rtas = SHARED.rtas();
     let area = rtas.base..rtas.base + rtas.size;
     loop {
@@ -121,9 +121,10 @@ fn call(gate: &mut Gate, index: usize) {
     }
 }
 
-/// Lets processor number `index` die in a call: whether it came back from its job.
-fn kill(machine: &Machine, index: usize) -> bool {
-    processor::assign(index, die);
+/// Lets processor number `index` die in a call, in a job that begins with [`die`]: whether it came
+/// back from its job.
+pub fn kill(machine: &Machine, index: usize, job: processor::Job) -> bool {
+    processor::assign(index, job);
     let taken = || processor::resets(index) + BESIDE.load(Ordering::Relaxed);
     let (mut last, mut sent) = (timebase(), taken());
     processor::wait(PATIENCE, || {
@@ -139,7 +140,7 @@ fn kill(machine: &Machine, index: usize) -> bool {
 }
 
 /// Prepares the jobs.
-fn prepare(machine: &mut Machine) -> Result<usize, Verdict> {
+pub fn prepare(machine: &mut Machine) -> Result<usize, Verdict> {
     let count = processors::count(machine);
     if count < 2 {
         return Err(Verdict::Skip("one processor".into()));
@@ -157,7 +158,7 @@ fn prepare(machine: &mut Machine) -> Result<usize, Verdict> {
 /// Lets processors die until a call is refused, or there is no limit.
 fn exhaust(machine: &Machine, count: usize) -> Result<(), Verdict> {
     for index in (1..count).cycle().take(MOST as usize * count) {
-        let back = kill(machine, index);
+        let back = kill(machine, index, die);
         let status = STATUS.load(Ordering::Relaxed);
         if !back || ![0, -1].contains(&status) {
             return Err(Verdict::Fail(
@@ -243,7 +244,7 @@ fn all_inside(machine: &mut Machine) -> Verdict {
     };
     forget();
     for index in 1..count {
-        let back = kill(machine, index);
+        let back = kill(machine, index, die);
         let status = STATUS.load(Ordering::Relaxed);
         let (sure, perhaps, _) = deaths();
         need!(

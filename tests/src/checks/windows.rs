@@ -23,14 +23,17 @@ pub const CHECKS: &[Check] = &[
 
 /// The host bridge that the checks work on: the inputs that name it, the tokens of query, create,
 /// remove and reset, and the LIOBN of its default window.
-struct Bridge {
+pub struct Bridge {
     inputs: [u32; 3],
-    tokens: [u32; 3],
+    /// Tokens of query, create and remove.
+    pub tokens: [u32; 3],
     reset: Option<u32>,
-    liobn: u32,
+    /// The default window's.
+    pub liobn: u32,
 }
 
-fn bridge(machine: &mut Machine) -> Result<Bridge, Verdict> {
+/// The bridge, or that there is none.
+pub fn bridge(machine: &mut Machine) -> Result<Bridge, Verdict> {
     let unit = pci::unit(machine);
     for (path, properties) in machine.tree {
         if !path.starts_with("/pci@") || path.matches('/').count() != 1 {
@@ -68,7 +71,8 @@ macro_rules! bridge {
     };
 }
 
-fn call(
+/// A call by token.
+pub fn call(
     machine: &mut Machine,
     token: u32,
     inputs: &[u32],
@@ -91,7 +95,7 @@ macro_rules! call {
 }
 
 /// Windows that are left, the largest of them in pages, and the page sizes.
-fn query(machine: &mut Machine, bridge: &Bridge) -> Result<[i64; 3], Verdict> {
+pub fn query(machine: &mut Machine, bridge: &Bridge) -> Result<[i64; 3], Verdict> {
     let outcome = call(machine, bridge.tokens[0], &bridge.inputs, 5)?;
     if outcome.status() != 0 {
         let saw = format!("{:x?}", outcome.cells);
@@ -117,10 +121,10 @@ macro_rules! query {
 /// Page sizes of Table 7.115 that QEMU's guests may have: the bit, and the shift.
 const PAGES: [(i64, u32); 3] = [(1, 12), (2, 16), (4, 24)];
 /// A window of 256 MiB.
-const WINDOW: u32 = 28;
+pub const WINDOW: u32 = 28;
 
 /// The shift of the largest page that the bridge has.
-fn page(mask: i64) -> Option<u32> {
+pub fn page(mask: i64) -> Option<u32> {
     let mut pages = PAGES.iter().rev();
     pages
         .find(|(bit, _)| mask & bit != 0)
@@ -128,7 +132,7 @@ fn page(mask: i64) -> Option<u32> {
 }
 
 /// Creates a window; status and LIOBN.
-fn create(
+pub fn create(
     machine: &mut Machine,
     bridge: &Bridge,
     page: u32,

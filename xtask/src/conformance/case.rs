@@ -1,7 +1,9 @@
 //! Runs of the conformance guest on a firmware and a QEMU.
 
+use super::catalogue::Catalogue;
 use super::judge;
-use super::known;
+use super::known::{self, Subject};
+use super::outside;
 use super::plug;
 use super::verdicts::{Heard, Outcome};
 use crate::build;
@@ -11,9 +13,10 @@ use crate::qemu::{Emulator, Ended, Firmware, Machine, Session};
 use crate::report::Verdict;
 use anyhow::{Context, Result, bail};
 use conformance_guest::runs::{RUNS, Run};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How much longer than on an idle machine a run may take.
@@ -32,7 +35,11 @@ const LONG: [&str; 8] = [
 /// The run that has every check.
 pub const FULL: &str = defaults::GUEST_RUN;
 /// The runs that are made on [`NEWER`], too.
-const ON_NEWER: [&str; 3] = [FULL, "dual", "xive"];
+const ON_NEWER: [&str; 5] = [FULL, "dual", "xive", "outside", "reboot"];
+/// The runs that are made on [`NEWER`] where everything is tested.
+const FULL_ON_NEWER: [&str; 1] = ["stress"];
+/// The runs that other firmware makes: every check that compares, and those that need somebody outside.
+const OF_OTHERS: [&str; 3] = [FULL, "outside", "reboot"];
 /// The QEMU beside the default.
 const NEWER: &str = "10.0";
 /// What oxrtas is compared with.
@@ -50,6 +57,8 @@ const ENDS_QEMU: [(&str, &str, &str); 1] = [(
 pub struct Case {
     /// The firmware: its name or its file.
     pub firmware: String,
+    /// Whose known failures it has.
+    pub subject: Subject,
     /// QEMU.
     pub qemu: String,
     /// The run.
@@ -62,6 +71,7 @@ impl fmt::Display for Case {
             firmware,
             qemu,
             run,
+            ..
         } = self;
         write!(formatter, "guest/{firmware} {qemu} {}", run.name)
     }
@@ -72,11 +82,22 @@ pub fn run_named(name: &str) -> Option<&'static Run> {
     RUNS.iter().find(|run| run.name == name)
 }
 
+/// The runs that say all that is to be said of a firmware.
+pub fn runs_of(subject: Subject) -> Vec<&'static Run> {
+    let ours = subject == Subject::Oxrtas;
+    let runs = RUNS.iter().filter(|run| {
+        let other = OF_OTHERS.contains(&run.name);
+        other || ours && !LONG.contains(&run.name)
+    });
+    runs.collect()
+}
+
 /// The cases of every test run: all runs but the long ones on `firmware`, some of them on the newer
-/// QEMU, and one on each firmware to compare with.
-pub fn cases(firmware: &str) -> Vec<Case> {
+/// QEMU, and some on each firmware to compare with; all of those on the newer QEMU, too, if `full`.
+pub fn cases(firmware: &str, full: bool) -> Vec<Case> {
     let case = |firmware: &str, qemu: &str, run| Case {
         firmware: firmware.to_owned(),
+        subject: Subject::named(firmware),
         qemu: qemu.to_owned(),
         run,
     };
@@ -86,12 +107,17 @@ pub fn cases(firmware: &str) -> Vec<Case> {
             continue;
         }
         cases.push(case(firmware, defaults::QEMU, run));
-        if ON_NEWER.contains(&run.name) {
+        if ON_NEWER.contains(&run.name) || full && FULL_ON_NEWER.contains(&run.name) {
             cases.push(case(firmware, NEWER, run));
         }
     }
     for other in COMPARED.into_iter().filter(|other| *other != firmware) {
-        cases.extend(run_named(FULL).map(|run| case(other, defaults::QEMU, run)));
+        for run in runs_of(Subject::named(other)) {
+            cases.push(case(other, defaults::QEMU, run));
+            if full {
+                cases.push(case(other, NEWER, run));
+            }
+        }
     }
     cases
 }
@@ -101,6 +127,13 @@ pub fn cases(firmware: &str) -> Vec<Case> {
 pub struct Runner {
     guest: PathBuf,
     firmwares: BTreeMap<String, Firmware>,
+    /// Requirements and checks that gave a verdict, in any case so far.
+    ///
+    /// Protects:    itself; only added to.
+    /// Holder:      whoever runs a case, for one insertion.
+    /// Order:       no other lock is taken while it is held.
+    /// Holder dies: what is there is true, so a poisoned lock is used.
+    judged: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl Runner {
@@ -113,7 +146,11 @@ impl Runner {
             }
         }
         let guest = build::guest()?;
-        Ok(Self { guest, firmwares })
+        Ok(Self {
+            guest,
+            firmwares,
+            judged: Mutex::default(),
+        })
     }
 
     /// Runs `case`. Known failures are as expected; anything else that is not ok is not.
@@ -123,8 +160,25 @@ impl Runner {
         if let Some((_, _, reason)) = ENDS_QEMU.iter().find(ends) {
             return Verdict::Skipped((*reason).to_owned());
         }
-        match self.hear(case).and_then(|heard| judge(case, &heard)) {
+        let heard = self.hear(case);
+        if let Ok(heard) = &heard {
+            let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+            judged.extend(heard.judged());
+        }
+        match heard.and_then(|heard| judge(case, &heard)) {
             Ok(detail) => Verdict::Passed(detail),
+            Err(error) => Verdict::Failed(format!("{error:#}")),
+        }
+    }
+
+    /// Whether every requirement that a check of the guest is to speak for got a verdict in some case so
+    /// far: how many did, or those that did not.
+    pub fn all_judged(&self) -> Verdict {
+        let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = Catalogue::read().and_then(|catalogue| catalogue.silent(&judged));
+        match silent {
+            Ok(silent) if silent.is_empty() => Verdict::Passed(format!("{} checks", judged.len())),
+            Ok(silent) => Verdict::Failed(silent.join("\n")),
             Err(error) => Verdict::Failed(format!("{error:#}")),
         }
     }
@@ -149,7 +203,7 @@ impl Runner {
             memory: format!("{}M", case.run.memory_mib),
             devices: Vec::new(),
             gdb: None,
-            no_reboot: true,
+            no_reboot: !case.run.reboots,
             extra: extra(case.run),
         };
         let limit = Duration::from_secs((case.run.seconds * PATIENCE).into());
@@ -159,9 +213,18 @@ impl Runner {
         } else {
             None
         };
+        let mut qmp = None;
+        if case.run.asks || case.run.reboots {
+            let mut own = session.qmp()?;
+            outside::serve(&mut session, &mut own)?;
+            qmp = Some(own);
+        }
         let ended = session.finish()?;
-        let heard = Heard::of(ended.lines.iter().map(|line| line.text.as_str()));
+        let mut heard = Heard::of(ended.lines.iter().map(|line| line.text.as_str()));
         refuse_other_ends(&ended)?;
+        if let Some(qmp) = qmp {
+            heard.add(outside::verdicts(&ended, &qmp.rest())?);
+        }
         if removed == Some(0) {
             bail!("no device was added and removed while the guest ran");
         }
@@ -178,6 +241,9 @@ fn extra(run: &Run) -> Vec<String> {
     extra.extend(["-name", "oxrtas conformance"].map(str::to_owned));
     if run.counts {
         extra.extend(["-icount", "shift=0,sleep=off"].map(str::to_owned));
+    }
+    if run.asks {
+        extra.extend(["-action", "panic=none"].map(str::to_owned));
     }
     extra
 }
@@ -204,10 +270,10 @@ fn refuse_other_ends(ended: &Ended) -> Result<()> {
 
 /// The counts of a run that is as expected, or what is not.
 fn judge(case: &Case, heard: &Heard) -> Result<String> {
-    let full = case.run.name == FULL;
-    let failures = judge::failures(heard, &known::of(&case.firmware), full);
+    let failures = judge::failures(heard, &known::of(case.subject), Some(case.run));
     if !failures.is_empty() {
-        bail!("{}", failures.join("\n"));
+        let lines: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        bail!("{}", lines.join("\n"));
     }
     let count = |outcome| heard.count(outcome);
     Ok(format!(
@@ -225,7 +291,8 @@ mod tests {
     #[test]
     fn the_names_that_are_chosen_from_the_list_of_runs_are_in_it() {
         let ends_qemu = ENDS_QEMU.map(|(_, run, _)| run);
-        for name in LONG.into_iter().chain(ON_NEWER).chain(ends_qemu) {
+        let chosen = ON_NEWER.into_iter().chain(FULL_ON_NEWER).chain(OF_OTHERS);
+        for name in LONG.into_iter().chain(chosen).chain(ends_qemu) {
             assert!(run_named(name).is_some(), "{name}");
         }
         assert!(RUNS.iter().all(|run| interrupts(run).is_ok()));
@@ -238,19 +305,37 @@ mod tests {
     }
 
     #[test]
-    fn the_firmware_under_test_makes_every_run_and_the_others_one() {
+    fn the_firmware_under_test_makes_every_run_and_the_others_some() {
         let count = |cases: &[Case], firmware: &str| {
             let on = |case: &&Case| case.firmware == firmware;
             cases.iter().filter(on).count()
         };
-        let cases = super::cases("oxrtas");
+        let cases = super::cases("oxrtas", false);
         assert_eq!(
             count(&cases, "oxrtas"),
             RUNS.len() - LONG.len() + ON_NEWER.len()
         );
-        assert_eq!((count(&cases, "slof"), count(&cases, "vof")), (1, 1));
-        let cases = super::cases("slof");
-        assert_eq!((count(&cases, "oxrtas"), count(&cases, "vof")), (0, 1));
+        let others = OF_OTHERS.len();
+        assert_eq!(
+            (count(&cases, "slof"), count(&cases, "vof")),
+            (others, others)
+        );
+        let cases = super::cases("slof", false);
+        assert_eq!((count(&cases, "oxrtas"), count(&cases, "vof")), (0, others));
         assert!(cases.iter().all(|case| !case.run.needs_flat));
+    }
+
+    #[test]
+    fn everything_is_on_both_qemus_that_is_said_to_be_the_same() {
+        let cases = super::cases("oxrtas", true);
+        for (firmware, run) in [("oxrtas", "stress"), ("slof", FULL), ("vof", FULL)] {
+            let same = |case: &&Case| (case.firmware.as_str(), case.run.name) == (firmware, run);
+            let qemus: Vec<&str> = cases
+                .iter()
+                .filter(same)
+                .map(|it| it.qemu.as_str())
+                .collect();
+            assert_eq!(qemus, [defaults::QEMU, NEWER], "{firmware} {run}");
+        }
     }
 }

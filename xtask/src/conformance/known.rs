@@ -1,7 +1,35 @@
 //! What each firmware is known to fail, and why. What SLOF and VOF fail is why oxrtas exists, so it
 //! stays in the report; what oxrtas fails is work to do, or QEMU's.
 
+use super::case::FULL;
 use super::verdicts::Verdict;
+use crate::build::Promise;
+use conformance_guest::runs::Run;
+
+/// A firmware, as far as it is known what it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Ours.
+    Oxrtas,
+    /// QEMU's default.
+    Slof,
+    /// QEMU's small one.
+    Vof,
+    /// Any other: nothing is known to fail, and it deviates from nothing on purpose.
+    Other,
+}
+
+impl Subject {
+    /// What `firmware`, a name or a file of the command line, is.
+    pub fn named(firmware: &str) -> Self {
+        match firmware {
+            "slof" => Self::Slof,
+            "vof" => Self::Vof,
+            ours if Promise::of_image(ours).is_some() => Self::Oxrtas,
+            _ => Self::Other,
+        }
+    }
+}
 
 /// A check that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +40,8 @@ pub struct Known {
     pub check: &'static str,
     /// The widths that it fails in; empty for each that it is made in.
     pub widths: &'static [&'static str],
+    /// The name of the run that makes it for sure; others may make it, too.
+    pub run: &'static str,
     /// Whether it fails in some runs only.
     pub varies: bool,
     /// Why.
@@ -24,6 +54,11 @@ impl Known {
         let width = self.widths.is_empty() || self.widths.contains(&verdict.width.as_str());
         (self.requirement, self.check) == (&verdict.requirement, &verdict.check) && width
     }
+
+    /// Whether it has to show in `run`.
+    pub fn shows_in(&self, run: &Run) -> bool {
+        self.run == run.name
+    }
 }
 
 const fn known(requirement: &'static str, check: &'static str, reason: &'static str) -> Known {
@@ -31,8 +66,17 @@ const fn known(requirement: &'static str, check: &'static str, reason: &'static 
         requirement,
         check,
         widths: &[],
+        run: FULL,
         varies: false,
         reason,
+    }
+}
+
+/// One that needs somebody outside.
+const fn outside(requirement: &'static str, check: &'static str, reason: &'static str) -> Known {
+    Known {
+        run: "outside",
+        ..known(requirement, check, reason)
     }
 }
 
@@ -45,9 +89,10 @@ const fn varying(requirement: &'static str, check: &'static str, reason: &'stati
 
 const NO_FUNCTION: &str = "QEMU answers -1 where no function is (spapr_pci.c, finish_read_pci_config and \
                            finish_write_pci_config)";
-const NO_DISPLAY: &str = "QEMU says nothing of the display's size";
+const NO_DISPLAY: &str = "QEMU says nothing of the display's size (spapr.c, spapr_dt_rtas)";
 const NO_9005: &str = "left out: Linux would take rtas_lock on every secondary processor in a crash \
-                       (xics_set_cpu_giq)";
+                       (xics_set_cpu_giq); QEMU does not have it (spapr_drc.c, rtas_set_indicator and \
+                       rtas_get_sensor_state)";
 const NO_LSI: &str = "QEMU leaves INTx to the operating system and knows MSIs only (spapr_pci.c, \
                       rtas_ibm_change_msi)";
 
@@ -56,7 +101,8 @@ const ALL: &[Known] = &[
     known(
         "R1-7.3.5.4-3",
         "indicator-tone",
-        "the machine has no tone generator",
+        "the machine has no tone generator, and QEMU no such indicator (spapr_drc.c, \
+         rtas_set_indicator)",
     ),
     known("R1-7.3.5.4.1.2-1", "indicator-9005", NO_9005),
     known("R1-7.3.5.5.1.4-1", "sensor-9005", NO_9005),
@@ -77,12 +123,19 @@ const ALL: &[Known] = &[
         "client-services-beyond",
         "there is quiesce, which Linux calls, and SLOF has interpret and set-callback, too",
     ),
+    outside(
+        "R1-7.3.3.2-4",
+        "epow-log-critical",
+        "QEMU gives the whole log whatever Critical says (spapr_events.c, check_exception), and Linux \
+         reads it then, too (ras.c, rtas_parse_epow_log)",
+    ),
     known("R1-7.3.10.5.1-4", "msi-disables-lsi", NO_LSI),
     known("R1-7.3.10.5.1-5", "msi-gives-lsi-back", NO_LSI),
     known(
         "R1-7.3.23-8",
         "node-suspend-update-tree",
-        "QEMU has ibm,suspend-me, and neither ibm,update-nodes nor ibm,update-properties",
+        "QEMU has ibm,suspend-me, and neither ibm,update-nodes nor ibm,update-properties \
+         (spapr_rtas.c, core_rtas_register_types)",
     ),
     known(
         "R1-7.3.27.3-3",
@@ -102,9 +155,13 @@ const ALL: &[Known] = &[
     },
 ];
 
-const COUNTS: &str = "QEMU writes outputs without looking at their number";
-const MASK: &str = "QEMU keeps no mask beside the priority: a set-xive unmasks, a masked source tells \
-                    0xff, a second int-off loses the priority";
+const COUNTS: &str = "QEMU writes outputs without looking at their number (spapr_rtas.c, spapr_rtas_call \
+                      leaves that to each call, and rtas_st to nobody)";
+const MASK: &str = "QEMU keeps no mask beside the priority (xics.c, ics_write_xive): a set-xive unmasks, a \
+                    masked source tells 0xff, a second int-off loses the priority (xics_spapr.c, \
+                    rtas_set_xive, rtas_get_xive, rtas_int_off)";
+const NO_VERSION: &str = "there is no rtas-version: neither QEMU (spapr.c, spapr_dt_rtas) nor SLOF \
+                          (board-qemu/slof/rtas.fs) nor VOF (spapr_vof.c, spapr_vof_reset) makes one";
 
 /// SLOF and VOF: both leave RTAS to QEMU.
 const HYPERVISOR_RTAS: &[Known] = &[
@@ -114,6 +171,11 @@ const HYPERVISOR_RTAS: &[Known] = &[
         "R1-7.3.16-10",
         "parameters-without-room",
         "QEMU answers -9999 to a length below 2 (spapr_rtas.c, sysparm_st)",
+    ),
+    outside(
+        "R1-7.3.3.2-3",
+        "epow-log-cut",
+        "QEMU writes the whole log, however long the buffer is (spapr_events.c, check_exception)",
     ),
     known(
         "R1-7.3.2.3-3",
@@ -139,26 +201,24 @@ const HYPERVISOR_RTAS: &[Known] = &[
         "get-time-of-day-nanoseconds",
         "QEMU cuts a count of nanoseconds off at 32 bits (spapr_rtc.c, rtas_get_time_of_day)",
     ),
-    known("R1-7.2.6-3", "rtas-properties", "there is no rtas-version"),
+    known("R1-7.2.6-3", "rtas-properties", NO_VERSION),
     known(
         "R1-7.2.6-4",
         "rtas-required-functions",
-        "there is no rtas-last-error",
+        "QEMU has no rtas-last-error (spapr_rtas.c, core_rtas_register_types)",
     ),
     known(
         "LoPAR-B.5.3.1/rtas-display-device",
         "node-display-device",
-        "there is no rtas-display-device",
+        "there is no rtas-display-device: neither QEMU (spapr.c, spapr_dt_rtas) nor SLOF \
+         (board-qemu/slof/rtas.fs) nor VOF (spapr_vof.c, spapr_vof_reset) makes one",
     ),
-    known(
-        "LoPAR-B.5.3.1/rtas-version",
-        "node-version",
-        "there is no rtas-version",
-    ),
+    known("LoPAR-B.5.3.1/rtas-version", "node-version", NO_VERSION),
     known(
         "R1-7.2.4-1",
         "instantiate-crossing",
-        "a base that makes RTAS cross 256 MiB is taken",
+        "a base that makes RTAS cross 256 MiB is taken (SLOF: board-qemu/slof/rtas.fs, \
+         instantiate-rtas; VOF: pc-bios/vof/ci.c, prom_handle)",
     ),
     known("R1-7.2.8-1", "wrong-counts", COUNTS),
     known("R1-7.2.4-3", "no-outputs", COUNTS),
@@ -184,32 +244,32 @@ const SLOF: &[Known] = &[
     known(
         "IEEE1275-6.3.2.2",
         "client-finddevice-missing",
-        "a unit address that does not exist finds a node",
+        "a unit address that does not exist finds a node (slof/fs/client.fs, finddevice)",
     ),
     known(
         "IEEE1275-6.3.2.2",
         "client-nextprop-unknown",
-        "an unknown property has a successor",
+        "an unknown property has a successor (slof/fs/client.fs, nextprop)",
     ),
     known(
         "IEEE1275-6.3.2.2",
         "client-package-to-path",
-        "what is no phandle has a path",
+        "what is no phandle has a path (slof/fs/client.fs, package-to-path)",
     ),
     known(
         "IEEE1275-6.3.2.2",
         "client-path-cut",
-        "the length of a path that was cut is told, not its own",
+        "the length of a path that was cut is told, not its own (slof/fs/client.fs, package-to-path)",
     ),
     known(
         "IEEE1275-6.3.2.2",
         "client-instance-paths",
-        "what is no ihandle has a path",
+        "what is no ihandle has a path (slof/fs/client.fs, instance-to-path)",
     ),
     known(
         "IEEE1275-6.3.2.4",
         "client-claim-aligned",
-        "aligned memory is looked for behind the last claim only",
+        "aligned memory is looked for behind the last claim only (slof/fs/claim.fs, claim)",
     ),
 ];
 
@@ -218,72 +278,95 @@ const VOF: &[Known] = &[
     known(
         "LoPAR-B.9.5.2/test-method",
         "start-test-method",
-        "there is no test-method",
+        "there is no test-method (QEMU: vof.c, vof_client_handle)",
     ),
-    known("LoPAR-C.8.1", "client-registers", "r2 is not preserved"),
+    known(
+        "LoPAR-C.8.1",
+        "client-registers",
+        "r2 is not preserved (pc-bios/vof/entry.S, _prom_entry)",
+    ),
     known(
         "IEEE1275-6.3.2.1",
         "client-unknown-service",
-        "an unknown service succeeds",
+        "an unknown service succeeds (pc-bios/vof/ci.c, prom_entry)",
     ),
     known(
         "IEEE1275-6.3.2.1",
         "client-test",
-        "test calls getprop missing",
+        "test calls getprop missing (QEMU: vof.c, vof_client_handle)",
     ),
     known(
         "IEEE1275-6.3.2.2",
         "client-nextprop-unknown",
-        "an unknown property is the last one",
+        "an unknown property is the last one (QEMU: vof.c, vof_nextprop)",
     ),
     known(
         "IEEE1275-6.3.2.2",
         "client-path-cut",
-        "the length of a path counts its end",
+        "the length of a path counts its end (QEMU: vof.c, get_path)",
     ),
-    known("IEEE1275-6.3.2.3", "client-write", "write tells no length"),
+    known(
+        "IEEE1275-6.3.2.3",
+        "client-write",
+        "write tells no length (QEMU: vof.c, vof_write)",
+    ),
     known(
         "IEEE1275-6.3.2.4",
         "client-claim-beyond-memory",
-        "memory that does not exist can be claimed",
+        "memory that does not exist can be claimed (QEMU: vof.c, vof_claim)",
     ),
 ];
 
-/// Whether the firmware called `firmware` is oxrtas: whatever is not SLOF or VOF.
-pub fn is_oxrtas(firmware: &str) -> bool {
-    !["slof", "vof"].contains(&firmware)
-}
-
-/// The known failures of the firmware called `firmware`; whatever is not SLOF or VOF is oxrtas.
-pub fn of(firmware: &str) -> Vec<&'static Known> {
-    let own: [&[Known]; 2] = match firmware {
-        "slof" => [HYPERVISOR_RTAS, SLOF],
-        "vof" => [HYPERVISOR_RTAS, VOF],
-        _ => [&[], &[]],
+/// The known failures of a firmware.
+pub fn of(subject: Subject) -> Vec<&'static Known> {
+    let lists: [&[Known]; 3] = match subject {
+        Subject::Oxrtas => [ALL, &[], &[]],
+        Subject::Slof => [ALL, HYPERVISOR_RTAS, SLOF],
+        Subject::Vof => [ALL, HYPERVISOR_RTAS, VOF],
+        Subject::Other => [&[], &[], &[]],
     };
-    ALL.iter().chain(own.into_iter().flatten()).collect()
+    lists.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::case::run_named;
     use super::*;
+
+    const KNOWN: [Subject; 3] = [Subject::Oxrtas, Subject::Slof, Subject::Vof];
+
+    #[test]
+    fn a_file_has_no_known_failures_and_every_image_of_ours_has_those_of_oxrtas() {
+        for (name, subject) in [
+            ("oxrtas", Subject::Oxrtas),
+            ("oxrtas-silent", Subject::Oxrtas),
+            ("oxrtas-claimed", Subject::Oxrtas),
+            ("slof", Subject::Slof),
+            ("vof", Subject::Vof),
+            ("target/oxrtas.bin", Subject::Other),
+        ] {
+            assert_eq!(Subject::named(name), subject, "{name}");
+        }
+        assert!(of(Subject::Other).is_empty() && !of(Subject::Oxrtas).is_empty());
+    }
 
     #[test]
     fn each_check_is_listed_once_for_a_firmware_with_a_reason() {
-        for firmware in ["oxrtas", "slof", "vof"] {
-            let list = of(firmware);
+        for subject in KNOWN {
+            let list = of(subject);
             for (index, known) in list.iter().enumerate() {
                 let key = (known.requirement, known.check);
                 let same = |other: &&&Known| (other.requirement, other.check) == key;
                 assert_eq!(list.iter().filter(same).count(), 1, "{key:?}");
                 assert!(!known.reason.is_empty(), "{index}");
+                assert!(run_named(known.run).is_some(), "{key:?}");
             }
         }
     }
 
     #[test]
     fn only_oxrtas_keeps_the_mask_beside_the_priority() {
-        let masks = |firmware| of(firmware).iter().filter(|k| k.reason == MASK).count();
-        assert_eq!((masks("oxrtas"), masks("slof"), masks("vof")), (0, 14, 14));
+        let masks = |subject| of(subject).iter().filter(|k| k.reason == MASK).count();
+        assert_eq!(KNOWN.map(masks), [0, 14, 14]);
     }
 }

@@ -2,9 +2,8 @@
 
 use super::case::{self, Case, Runner};
 use super::judge;
-use super::known;
+use super::known::{self, Subject};
 use super::verdicts::Heard;
-use crate::defaults;
 use crate::qemu::Firmware;
 use anyhow::{Context, Result};
 use conformance_guest::runs::Run;
@@ -36,6 +35,7 @@ impl Laboratory {
     pub fn hear(&self, name: &str, image: &Path, run: &str, groups: &str) -> Result<Heard> {
         let case = Case {
             firmware: name.to_owned(),
+            subject: Subject::Oxrtas,
             qemu: self.qemu.clone(),
             run: self.run(run, groups)?,
         };
@@ -61,6 +61,7 @@ impl Laboratory {
 
     /// What is wrong with a run of oxrtas, one line each.
     pub fn failures(&self, heard: &Heard) -> Vec<String> {
-        judge::failures(heard, &known::of(defaults::FIRMWARE), false)
+        let failures = judge::failures(heard, &known::of(Subject::Oxrtas), None);
+        failures.iter().map(ToString::to_string).collect()
     }
 }

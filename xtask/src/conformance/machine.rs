@@ -13,7 +13,7 @@ use std::time::Duration;
 struct Line<'a> {
     firmware: &'a str,
     qemu: &'a str,
-    run: &'a str,
+    runs: &'a str,
     requirement: &'a str,
     words: &'a str,
     proved: bool,
@@ -44,9 +44,9 @@ pub fn json(catalogue: &Catalogue, columns: &[Column], key: &str) -> Result<Stri
     let mut text = String::new();
     for (column, requirement, standing) in each(catalogue, columns, key) {
         let line = Line {
-            firmware: &column.case.firmware,
-            qemu: &column.case.qemu,
-            run: column.case.run.name,
+            firmware: &column.firmware,
+            qemu: &column.qemu,
+            runs: &column.runs,
             requirement: &requirement.id,
             words: &requirement.words,
             proved: catalogue.is_proved(&requirement.id),
@@ -70,7 +70,13 @@ pub fn tap(catalogue: &Catalogue, columns: &[Column], key: &str) -> Result<Strin
             Verdict::Pass => writeln!(points, "ok {point}")?,
             Verdict::Fail => {
                 let why = serde_json::to_string(&standing.why)?;
-                writeln!(points, "not ok {point}\n  ---\n  message: {why}\n  ...")?;
+                let known = standing.known.as_ref();
+                let known = known.map(|reason| format!(" # TODO {}", reason.replace('#', "\\#")));
+                let known = known.unwrap_or_default();
+                writeln!(
+                    points,
+                    "not ok {point}{known}\n  ---\n  message: {why}\n  ..."
+                )?;
             }
             skipped => {
                 let why = standing.why.replace('#', "\\#");
@@ -90,6 +96,10 @@ pub fn tests(catalogue: &Catalogue, columns: &[Column], key: &str) -> Vec<Tested
             name: format!("{}/{}", column.name, requirement.id),
             verdict: match standing.verdict {
                 Verdict::Pass => report::Verdict::Passed(requirement.words.clone()),
+                // JUnit knows no failure that is expected.
+                Verdict::Fail if let Some(reason) = &standing.known => {
+                    report::Verdict::Skipped(format!("fails as known, {reason}: {why}"))
+                }
                 Verdict::Fail => report::Verdict::Failed(format!("{} {why}", requirement.words)),
                 skipped => report::Verdict::Skipped(format!("{}: {why}", skipped.word())),
             },
@@ -119,6 +129,23 @@ mod tests {
             .unwrap();
         assert!(lines[failed + 2].contains("wanted \\\"y\\\""), "{text}");
         assert!(text.contains("# SKIP not testable: "), "{text}");
+    }
+
+    #[test]
+    fn known_failures_are_apart_and_a_file_has_none() {
+        let log = "not ok R1-7.2.6-3 rtas-properties: wanted \"y\"";
+        for (firmware, known) in [("slof", true), ("some.bin", false)] {
+            let (catalogue, column) = column(firmware, log);
+            let text = tap(&catalogue, std::slice::from_ref(&column), "R1-7.2.6-3").unwrap();
+            assert_eq!(
+                text.contains(" # TODO there is no rtas-version"),
+                known,
+                "{text}"
+            );
+            let tests = tests(&catalogue, &[column], "R1-7.2.6-3");
+            let skipped = matches!(tests[0].verdict, report::Verdict::Skipped(_));
+            assert_eq!((tests.len(), skipped), (1, known));
+        }
     }
 
     #[test]

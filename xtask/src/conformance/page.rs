@@ -2,6 +2,7 @@
 
 use super::catalogue::{Catalogue, Evidence};
 use super::standing::{Column, Standing, Verdict};
+use super::{machine, table};
 use anyhow::Result;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, context};
@@ -16,7 +17,7 @@ struct Head<'a> {
     name: &'a str,
     firmware: &'a str,
     qemu: &'a str,
-    run: &'a str,
+    runs: &'a str,
     counts: Vec<usize>,
 }
 
@@ -42,35 +43,55 @@ struct Cell<'a> {
     standing: &'a Standing,
 }
 
-/// The page.
-pub fn render(catalogue: &Catalogue, columns: &[Column]) -> Result<String> {
-    let heads: Vec<Head<'_>> = columns.iter().map(head).collect();
-    let rows: Vec<Row<'_>> = (0..catalogue.requirements.len())
-        .filter_map(|index| row(catalogue, columns, index))
+/// The page, with the requirements that `key` chooses.
+pub fn render(catalogue: &Catalogue, columns: &[Column], key: &str) -> Result<String> {
+    let chosen: BTreeSet<usize> = (0..catalogue.requirements.len())
+        .filter(|index| is_chosen(catalogue, columns, *index, key))
+        .collect();
+    let heads: Vec<Head<'_>> = columns.iter().map(|it| head(it, &chosen)).collect();
+    let rows: Vec<Row<'_>> = chosen
+        .iter()
+        .filter_map(|index| row(catalogue, columns, *index))
         .collect();
     let requirements = catalogue.requirements.iter();
     let calls: BTreeSet<&String> = requirements.flat_map(|it| &it.functions).collect();
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_template("page", TEMPLATE)?;
-    let (checked, proved) = (catalogue.checked()?, catalogue.proved());
+    let judged = table::judged(catalogue, columns);
+    let judged: BTreeSet<&str> = rows
+        .iter()
+        .map(|row| row.id)
+        .filter(|id| judged.contains(id))
+        .collect();
+    let proved = judged.iter().filter(|id| catalogue.is_proved(id));
     Ok(environment.get_template("page")?.render(context! {
         columns => Serde(&heads),
         requirements => Serde(&rows),
         calls => Serde(&calls),
-        checked => checked.len(),
-        proved => proved.len(),
+        checked => judged.len(),
+        proved => proved.count(),
     })?)
 }
 
-fn head(column: &Column) -> Head<'_> {
+/// Whether `key` chooses a requirement, by what any of the columns says.
+fn is_chosen(catalogue: &Catalogue, columns: &[Column], index: usize, key: &str) -> bool {
+    let standings = columns.iter().filter_map(|it| it.standings.get(index));
+    let requirement = catalogue.requirements.get(index);
+    requirement.is_some_and(|requirement| {
+        let mut standings = standings.into_iter();
+        standings.any(|it| machine::chosen(requirement, it, key))
+    })
+}
+
+fn head<'a>(column: &'a Column, chosen: &BTreeSet<usize>) -> Head<'a> {
     Head {
         name: &column.name,
-        firmware: &column.case.firmware,
-        qemu: &column.case.qemu,
-        run: column.case.run.name,
+        firmware: &column.firmware,
+        qemu: &column.qemu,
+        runs: &column.runs,
         counts: Verdict::ALL
-            .map(|verdict| column.count(verdict, |_| true))
+            .map(|verdict| column.count(verdict, |index| chosen.contains(&index)))
             .into(),
     }
 }
@@ -112,7 +133,8 @@ mod tests {
         let log = "not ok R1-7.2.6-3 rtas-properties: wanted <b>, saw \"1\" & 2";
         let (catalogue, one) = column("slof", log);
         let (_, other) = column("vof", "");
-        let page = render(&catalogue, &[one, other]).unwrap();
+        let columns = [one, other];
+        let page = render(&catalogue, &columns, "").unwrap();
         assert_eq!(
             page.matches("<tr id=\"").count(),
             catalogue.requirements.len()
@@ -122,5 +144,13 @@ mod tests {
         for outside in ["http:", "https:", "src=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
         }
+    }
+
+    #[test]
+    fn a_key_chooses_rows_and_is_counted_with_them() {
+        let (catalogue, column) = column("slof", "ok R1-7.2.6-1 rtas-node: x");
+        let page = render(&catalogue, &[column], "R1-7.2.6-1").unwrap();
+        assert_eq!(page.matches("<tr id=\"").count(), 1);
+        assert!(page.contains("1 of the 1 requirements"), "{page}");
     }
 }

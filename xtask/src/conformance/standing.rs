@@ -1,8 +1,8 @@
 //! What the run of a firmware says of each requirement.
 
-use super::case::Case;
 use super::catalogue::{Binds, Catalogue, Evidence, Otherwise, Requirement};
-use super::known::{self, Known};
+use super::judge::Unexpected;
+use super::known::{self, Known, Subject};
 use super::verdicts::{Heard, Outcome};
 use serde::Serialize;
 
@@ -43,6 +43,8 @@ impl Verdict {
 /// What one check saw.
 #[derive(Clone, Debug, Serialize)]
 pub struct Seen {
+    /// The run that it was made in.
+    pub run: &'static str,
     /// The check.
     pub check: String,
     /// How RTAS was entered; empty where the check does not depend on it.
@@ -64,35 +66,72 @@ pub struct Standing {
     pub verdict: Verdict,
     /// Why, unless checks that passed say it.
     pub why: String,
+    /// Why it is known to fail, if nothing else failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
     /// What the checks saw that speak for it.
     #[serde(rename = "checks")]
     pub seen: Vec<Seen>,
 }
 
-/// A run of the guest on a firmware, requirement by requirement.
+impl Standing {
+    /// Whether code that ran gave it a verdict.
+    pub fn is_judged(&self) -> bool {
+        let spoke = |seen: &Seen| seen.outcome != Outcome::Skip.word();
+        matches!(self.verdict, Verdict::Pass | Verdict::Fail) && self.seen.iter().any(spoke)
+    }
+}
+
+/// What was heard in a run.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The run's name.
+    pub run: &'static str,
+    /// What was heard.
+    pub heard: Heard,
+}
+
+/// Whether /rtas has a property of this name in some run, if any told its properties.
+fn has(said: &[Said], property: &str) -> Option<bool> {
+    let told = said.iter().filter_map(|said| said.heard.has(property));
+    told.reduce(|one, other| one || other)
+}
+
+/// Runs of the guest on a firmware, requirement by requirement.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// The firmware, and QEMU where runs differ in it.
+    /// The firmware, and QEMU where columns differ in it.
     pub name: String,
-    /// The case that was run.
-    pub case: Case,
+    /// The firmware: its name or its file.
+    pub firmware: String,
+    /// QEMU.
+    pub qemu: String,
+    /// The names of the runs, with blanks between.
+    pub runs: String,
     /// As many as the catalogue has requirements, in its order.
     pub standings: Vec<Standing>,
-    /// What is not as the tables have it, one line each.
-    pub surprises: Vec<String>,
+    /// What is not as the tables have it.
+    pub surprises: Vec<Unexpected>,
 }
 
 impl Column {
-    /// Judges every requirement by what was heard in `case`.
-    pub fn of(catalogue: &Catalogue, name: String, case: &Case, heard: &Heard) -> Self {
-        let known = known::of(&case.firmware);
-        let standing =
-            |requirement| standing(catalogue, requirement, &case.firmware, heard, &known);
+    /// Judges every requirement by what was said by a firmware on a QEMU.
+    pub fn of(
+        catalogue: &Catalogue,
+        [name, firmware, qemu]: [&str; 3],
+        subject: Subject,
+        said: &[Said],
+    ) -> Self {
+        let known = known::of(subject);
+        let standing = |requirement| standing(catalogue, requirement, subject, said, &known);
+        let runs: Vec<&str> = said.iter().map(|said| said.run).collect();
         Self {
-            name,
-            case: case.clone(),
+            name: name.to_owned(),
+            firmware: firmware.to_owned(),
+            qemu: qemu.to_owned(),
+            runs: runs.join(" "),
             standings: catalogue.requirements.iter().map(standing).collect(),
-            surprises: surprises(catalogue, heard),
+            surprises: surprises(catalogue, said),
         }
     }
 
@@ -105,18 +144,18 @@ impl Column {
 }
 
 /// Options that /rtas has although the tables say that they are not here.
-fn surprises(catalogue: &Catalogue, heard: &Heard) -> Vec<String> {
+fn surprises(catalogue: &Catalogue, said: &[Said]) -> Vec<Unexpected> {
     let mut lines = Vec::new();
     for option in catalogue.options.values().filter(|option| !option.here) {
         for name in option
             .told_by
             .iter()
-            .filter(|name| heard.has(name) == Some(true))
+            .filter(|name| has(said, name) == Some(true))
         {
-            lines.push(format!(
+            lines.push(Unexpected::of_run(format!(
                 "/rtas has {name}, and options.tsv says that there is no {}",
                 option.name
-            ));
+            )));
         }
     }
     lines
@@ -126,10 +165,10 @@ fn surprises(catalogue: &Catalogue, heard: &Heard) -> Vec<String> {
 fn without_option(
     catalogue: &Catalogue,
     requirement: &Requirement,
-    heard: &Heard,
+    said: &[Said],
 ) -> Option<String> {
     let option = catalogue.option(requirement)?;
-    let told: Vec<Option<bool>> = option.told_by.iter().map(|name| heard.has(name)).collect();
+    let told: Vec<Option<bool>> = option.told_by.iter().map(|name| has(said, name)).collect();
     if told.contains(&Some(true)) {
         return None;
     }
@@ -146,8 +185,8 @@ fn without_option(
 fn standing(
     catalogue: &Catalogue,
     requirement: &Requirement,
-    firmware: &str,
-    heard: &Heard,
+    subject: Subject,
+    said: &[Said],
     known: &[&Known],
 ) -> Standing {
     let named = |check: &str| {
@@ -155,32 +194,45 @@ fn standing(
             .also
             .contains(&Evidence::Guest(check.to_owned()))
     };
-    let verdicts = heard.verdicts.iter();
-    let verdicts = verdicts.filter(|it| it.requirement == requirement.id || named(&it.check));
     let mut outcomes = Vec::new();
     let mut seen = Vec::new();
-    for verdict in verdicts {
-        let listed = known.iter().find(|known| known.is(verdict));
-        outcomes.push(verdict.outcome);
-        seen.push(Seen {
-            check: verdict.check.clone(),
-            width: verdict.width.clone(),
-            outcome: verdict.outcome.word(),
-            text: verdict.text.clone(),
-            known: listed
-                .filter(|_| verdict.outcome == Outcome::NotOk)
-                .map(|known| known.reason),
-        });
+    for Said { run, heard } in said {
+        let verdicts = heard.verdicts.iter();
+        for verdict in verdicts.filter(|it| it.requirement == requirement.id || named(&it.check)) {
+            let listed = known.iter().find(|known| known.is(verdict));
+            outcomes.push(verdict.outcome);
+            seen.push(Seen {
+                run,
+                check: verdict.check.clone(),
+                width: verdict.width.clone(),
+                outcome: verdict.outcome.word(),
+                text: verdict.text.clone(),
+                known: listed
+                    .filter(|_| verdict.outcome == Outcome::NotOk)
+                    .map(|known| known.reason),
+            });
+        }
     }
-    let (verdict, why) = judge(catalogue, requirement, firmware, heard, &outcomes, &seen);
-    Standing { verdict, why, seen }
+    let (verdict, why) = judge(catalogue, requirement, subject, said, &outcomes, &seen);
+    let failed = || seen.iter().filter(|it| it.outcome == Outcome::NotOk.word());
+    let known = match &requirement.otherwise {
+        _ if verdict != Verdict::Fail || failed().any(|it| it.known.is_none()) => None,
+        Otherwise::Deviates(why) if subject == Subject::Oxrtas => Some(why.clone()),
+        _ => failed().find_map(|it| it.known).map(str::to_owned),
+    };
+    Standing {
+        verdict,
+        why,
+        known,
+        seen,
+    }
 }
 
 fn judge(
     catalogue: &Catalogue,
     requirement: &Requirement,
-    firmware: &str,
-    heard: &Heard,
+    subject: Subject,
+    said: &[Said],
     outcomes: &[Outcome],
     seen: &[Seen],
 ) -> (Verdict, String) {
@@ -192,18 +244,19 @@ fn judge(
         })
     };
     if let Otherwise::Deviates(why) = &requirement.otherwise
-        && known::is_oxrtas(firmware)
+        && subject == Subject::Oxrtas
     {
         return (Verdict::Fail, why.clone());
     }
     if outcomes.contains(&Outcome::NotOk) {
         return (Verdict::Fail, text_of(Outcome::NotOk.word()));
     }
+    // Nothing can be said for a rule about what is not there.
+    if let Some(why) = without_option(catalogue, requirement, said) {
+        return (Verdict::NotApplicable, why);
+    }
     if outcomes.contains(&Outcome::Ok) {
         return (Verdict::Pass, String::new());
-    }
-    if let Some(why) = without_option(catalogue, requirement, heard) {
-        return (Verdict::NotApplicable, why);
     }
     if !outcomes.is_empty() {
         return (Verdict::NotTestable, text_of(Outcome::Skip.word()));
@@ -244,17 +297,12 @@ pub mod tests {
     /// A catalogue of a few requirements, and the standings of a run on a firmware.
     pub fn column(firmware: &str, log: &str) -> (Catalogue, Column) {
         let catalogue = Catalogue::read().unwrap();
-        let case = Case {
-            firmware: firmware.to_owned(),
-            qemu: "7.2".to_owned(),
-            run: case::run_named(case::FULL).unwrap(),
+        let said = Said {
+            run: case::FULL,
+            heard: Heard::of(log.lines()),
         };
-        let column = Column::of(
-            &catalogue,
-            firmware.to_owned(),
-            &case,
-            &Heard::of(log.lines()),
-        );
+        let subject = Subject::named(firmware);
+        let column = Column::of(&catalogue, [firmware, firmware, "7.2"], subject, &[said]);
         (catalogue, column)
     }
 
@@ -312,6 +360,49 @@ pub mod tests {
     }
 
     #[test]
+    fn a_check_that_passes_where_the_option_is_absent_makes_no_rule_applicable() {
+        // Parameter 43 is not there, and is refused as it should be.
+        let id = "R1-7.3.16.17-1";
+        let log = format!("guest: /rtas has rtas-size\nok {id} parameter-43/32: -3");
+        let standing = stand("oxrtas", &log, id);
+        assert_eq!(standing.verdict, Verdict::NotApplicable, "{standing:?}");
+        assert!(!standing.is_judged());
+        let log = log.replace("ok R1", "not ok R1");
+        assert_eq!(stand("oxrtas", &log, id).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn only_what_ran_and_was_not_skipped_is_judged() {
+        let judged = |log: &str, id: &str| stand("oxrtas", log, id).is_judged();
+        let id = "R1-7.2.8-1";
+        assert!(judged("ok R1-7.2.8-1 unknown-token/32: x", id));
+        assert!(judged("not ok R1-7.2.8-1 unknown-token/32: x", id));
+        assert!(!judged("skip R1-7.2.8-1 unknown-token/32: x", id));
+        assert!(!judged("", id));
+        // A deviation that no check sees.
+        let (catalogue, column) = column("oxrtas", "");
+        for (requirement, standing) in catalogue.requirements.iter().zip(&column.standings) {
+            assert!(!standing.is_judged(), "{}", requirement.id);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_known_if_all_that_failed_is() {
+        let id = "R1-7.3.10.1-5";
+        let log = format!("not ok {id} unlisted-source-get/32: x");
+        assert!(stand("oxrtas", &log, id).known.is_some());
+        assert!(stand("slof", &log, id).known.is_some());
+        assert!(stand("image.bin", &log, id).known.is_none());
+        let log = format!("{log}\nnot ok {id} xive-bad-source-get/32: x");
+        assert!(stand("oxrtas", &log, id).known.is_none());
+        assert!(
+            stand("slof", &format!("ok {id} x/32: x"), id)
+                .known
+                .is_none()
+        );
+    }
+
+    #[test]
     fn what_binds_the_operating_system_is_not_testable_here() {
         assert_eq!(
             stand("slof", "", "R1-7.2.1-1").verdict,
@@ -328,8 +419,9 @@ pub mod tests {
         let id = "R1-7.3.5.4.1.2-1";
         let log = format!("ok {id} indicator-9005/32: x");
         assert_eq!(stand("oxrtas", &log, id).verdict, Verdict::Fail);
-        assert_eq!(stand("slof", &log, id).verdict, Verdict::Pass);
-        assert_eq!(stand("slof", "", id).verdict, Verdict::NotTestable);
+        for other in ["slof", "image.bin"] {
+            assert_ne!(stand(other, &log, id).verdict, Verdict::Fail);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Reading what the conformance guest prints: verdicts and the last line that counts them
 //! (`guest::verdict` in `tests/`).
 
-use conformance_guest::runs::{LAST_LINE, PROPERTIES_LINE};
+use conformance_guest::runs::{LAST_LINE, PROPERTIES_LINE, REBOOTS};
 use std::collections::BTreeSet;
 
 /// The outcome of a check.
@@ -91,6 +91,7 @@ impl Heard {
     /// Reads the lines of a console.
     pub fn of<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
         let mut heard = Self::default();
+        let mut before = Vec::new();
         for line in lines {
             let line = line.trim_end();
             heard.verdicts.extend(Verdict::parse(line));
@@ -100,14 +101,36 @@ impl Heard {
             if let Some(rest) = line.strip_prefix(LAST_LINE) {
                 heard.announced = rest.strip_suffix(" checks").and_then(|n| n.parse().ok());
             }
+            // A machine that starts again says all of it again.
+            if line == REBOOTS {
+                before.append(&mut heard.verdicts);
+            }
+        }
+        // Unless it did not.
+        if heard.announced == Some(before.len() + heard.verdicts.len()) {
+            before.append(&mut heard.verdicts);
+            heard.verdicts = before;
         }
         heard
+    }
+
+    /// Adds what somebody else saw, as if the guest had announced it.
+    pub fn add(&mut self, verdicts: Vec<Verdict>) {
+        self.announced = self.announced.map(|count| count + verdicts.len());
+        self.verdicts.extend(verdicts);
     }
 
     /// Whether /rtas has a property of this name, if the guest told its properties.
     pub fn has(&self, property: &str) -> Option<bool> {
         let properties = self.properties.as_ref()?;
         Some(properties.contains(property))
+    }
+
+    /// Requirements and checks that gave a verdict, one way or the other.
+    pub fn judged(&self) -> impl Iterator<Item = (String, String)> {
+        let verdicts = self.verdicts.iter();
+        let judged = verdicts.filter(|verdict| verdict.outcome != Outcome::Skip);
+        judged.map(|verdict| (verdict.requirement.clone(), verdict.check.clone()))
     }
 
     /// How many verdicts have this outcome.
@@ -173,6 +196,26 @@ mod tests {
         assert_eq!(heard.has("ibm,get-xive"), Some(true));
         assert_eq!(heard.has("ibm,get"), Some(false));
         assert_eq!(Heard::of([]).has("rtas-size"), None);
+    }
+
+    #[test]
+    fn a_machine_that_starts_again_says_everything_again() {
+        let first = "ok R1-1 a: x\nguest: reboots";
+        let again = "ok R1-1 a: x\nok R1-1 b: x\nguest: done, 2 checks";
+        let heard = Heard::of(format!("{first}\n{again}").lines());
+        assert_eq!((heard.verdicts.len(), heard.announced), (2, Some(2)));
+        // One that did not goes on where it was.
+        let stays = "not ok R1-1 b: x\nguest: done, 2 checks";
+        let heard = Heard::of(format!("{first}\n{stays}").lines());
+        assert_eq!((heard.verdicts.len(), heard.announced), (2, Some(2)));
+        assert_eq!(heard.count(Outcome::NotOk), 1);
+    }
+
+    #[test]
+    fn what_somebody_else_saw_counts_as_announced() {
+        let mut heard = Heard::of(["ok R1-1 a: x", "guest: done, 1 checks"]);
+        heard.add(heard.verdicts.clone());
+        assert_eq!((heard.verdicts.len(), heard.announced), (2, Some(2)));
     }
 
     #[test]

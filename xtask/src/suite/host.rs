@@ -54,8 +54,9 @@ enum What {
     Crash(&'static str, String, &'static str, &'static str),
 }
 
-/// All of them. The crash scenarios run on `firmware`.
-pub fn tests(firmware: &str) -> Vec<HostTest> {
+/// All of them. The crash scenarios run on `firmware`; where everything is tested, `full`, the users of
+/// RTAS run on what it is compared with, too.
+pub fn tests(firmware: &str, full: bool) -> Vec<HostTest> {
     let early = |name: &str, what| HostTest {
         name: name.to_owned(),
         late: false,
@@ -138,6 +139,13 @@ pub fn tests(firmware: &str) -> Vec<HostTest> {
             late: true,
             what: What::User(user, firmware.to_owned()),
         });
+        if full && firmware == defaults::FIRMWARE {
+            tests.push(HostTest {
+                name: format!("users/{} slof", user.name),
+                late: true,
+                what: What::User(user, "slof".to_owned()),
+            });
+        }
     }
     for (kernel, qemu) in [("6.1", "7.2"), ("6.12", "10.0")] {
         tests.push(HostTest {

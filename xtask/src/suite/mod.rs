@@ -34,7 +34,7 @@ pub fn run(arguments: &TestArgs) -> Result<ExitCode> {
         .into_iter()
         .filter(|point| wanted(&matrix::name(point)))
         .collect();
-    let host: Vec<_> = host::tests(&arguments.firmware)
+    let host: Vec<_> = host::tests(&arguments.firmware, arguments.full)
         .into_iter()
         .filter(|test| wanted(&test.name))
         .collect();
@@ -43,7 +43,7 @@ pub fn run(arguments: &TestArgs) -> Result<ExitCode> {
         .map(|name| format!("{BUILD}{name}"))
         .filter(|name| wanted(name))
         .collect();
-    let guests: Vec<Case> = conformance::cases(&arguments.firmware)
+    let guests: Vec<Case> = conformance::cases(&arguments.firmware, arguments.full)
         .into_iter()
         .filter(|case| wanted(&case.to_string()))
         .collect();
@@ -68,7 +68,7 @@ pub fn run(arguments: &TestArgs) -> Result<ExitCode> {
         tests.extend(check_build(arguments, &checks)?);
     }
     if !guests.is_empty() {
-        tests.extend(run_guests(arguments, &guests));
+        tests.extend(run_guests(arguments, &guests)?);
     }
     if !points.is_empty() {
         tests.extend(run_points(arguments, &points)?);
@@ -147,13 +147,22 @@ fn run_points(arguments: &TestArgs, points: &[Point]) -> Result<Vec<Tested>> {
     Ok(rows.into_iter().map(|(_, tested)| tested).collect())
 }
 
-/// Runs the conformance guest.
-fn run_guests(arguments: &TestArgs, cases: &[Case]) -> Vec<Tested> {
+/// Runs the conformance guest. Where nothing is left out, each requirement that it has a check of has to
+/// get a verdict.
+fn run_guests(arguments: &TestArgs, cases: &[Case]) -> Result<Vec<Tested>> {
     let runner = conformance::Runner::new(cases);
-    run_some_at_once(arguments, cases, Case::to_string, |case| match &runner {
+    let mut tests = run_some_at_once(arguments, cases, Case::to_string, |case| match &runner {
         Ok(runner) => runner.run(case),
         Err(error) => Verdict::Failed(format!("{error:#}")),
-    })
+    });
+    if let Ok(runner) = &runner
+        && arguments.only.is_none()
+        && arguments.firmware == defaults::FIRMWARE
+    {
+        let name = "guest/every-requirement-with-a-check-is-judged";
+        tests.push(measure(arguments, name, || runner.all_judged())?);
+    }
+    Ok(tests)
 }
 
 /// Runs `run` on all of `items`, some at the same time: one test for each, in their order.

@@ -50,12 +50,19 @@ impl Serialize for Evidence {
     }
 }
 
-/// The checks in the sources of the guest: requirement and name.
+/// What is seen from outside of a machine that the guest runs on.
+const OUTSIDE: &str = "xtask/src/conformance/outside.rs";
+
+/// The checks in the sources of the guest, and of what is seen from outside: requirement and name.
 pub fn guest_checks() -> Result<BTreeSet<(String, String)>> {
     let mut checks = BTreeSet::new();
     for text in sources(&paths::workspace().join("tests/src/checks"))? {
         checks.extend(checks_in(&text));
     }
+    let path = paths::workspace().join(OUTSIDE);
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    checks.extend(checks_in(&text));
     Ok(checks)
 }
 

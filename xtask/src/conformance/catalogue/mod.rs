@@ -242,13 +242,56 @@ impl Catalogue {
         })
     }
 
-    /// The requirements that a check or a test speaks for.
-    pub fn checked(&self) -> Result<BTreeSet<&str>> {
+    /// The requirements that checks of the guest name or stand for, whether they ever gave a verdict or
+    /// not.
+    pub fn named(&self) -> Result<BTreeSet<&str>> {
         let named = guest_checks()?;
         let named: BTreeSet<&str> = named.iter().map(|(id, _)| id.as_str()).collect();
-        let checked = self.requirements.iter();
-        let checked = checked.filter(|it| !it.also.is_empty() || named.contains(it.id.as_str()));
+        let guest = |evidence: &Evidence| matches!(evidence, Evidence::Guest(_));
+        let requirements = self.requirements.iter();
+        let checked =
+            requirements.filter(|it| named.contains(it.id.as_str()) || it.also.iter().any(guest));
         Ok(checked.map(|requirement| requirement.id.as_str()).collect())
+    }
+
+    /// The requirements that only tests on the host, or checks of what was built, speak for.
+    pub fn elsewhere(&self) -> Result<BTreeSet<&str>> {
+        let named = self.named()?;
+        let requirements = self.requirements.iter();
+        let other =
+            requirements.filter(|it| !it.also.is_empty() && !named.contains(it.id.as_str()));
+        Ok(other.map(|requirement| requirement.id.as_str()).collect())
+    }
+
+    /// Requirements that bind the platform and apply here, that checks of the guest are to speak for, and
+    /// that none of `judged`, requirements and checks, spoke for, though no reason says why: one line
+    /// each.
+    pub fn silent(&self, judged: &BTreeSet<(String, String)>) -> Result<Vec<String>> {
+        let named = self.named()?;
+        let spoke = |requirement: &Requirement| {
+            judged.iter().any(|(id, check)| {
+                *id == requirement.id || requirement.also.contains(&Evidence::Guest(check.clone()))
+            })
+        };
+        let applies = |requirement: &Requirement| {
+            let option = self.option(requirement);
+            requirement.binds.platform() && option.is_none_or(|option| option.here)
+        };
+        let requirements = self.requirements.iter();
+        let silent = requirements.filter(|it| {
+            applies(it)
+                && it.otherwise == Otherwise::Nothing
+                && named.contains(it.id.as_str())
+                && !spoke(it)
+        });
+        Ok(silent
+            .map(|it| {
+                format!(
+                    "{}: {}: its checks were skipped in every run",
+                    it.place, it.id
+                )
+            })
+            .collect())
     }
 
     /// The requirements of which a mutant that breaks one of them alone was caught.
@@ -332,6 +375,31 @@ mod tests {
     fn the_catalogue_of_the_checkout_keeps_every_rule() {
         let catalogue = Catalogue::read().unwrap();
         assert_eq!(broken(&catalogue).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_requirement_whose_checks_say_nothing_in_any_run_is_silent() {
+        let catalogue = Catalogue::read().unwrap();
+        let is_silent = |id: &str, judged: &[(&str, &str)]| {
+            let judged = judged.iter();
+            let judged = judged.map(|(id, check)| ((*id).to_owned(), (*check).to_owned()));
+            let silent = catalogue.silent(&judged.collect()).unwrap();
+            let start = format!(": {id}: ");
+            silent.iter().any(|line| line.contains(&start))
+        };
+        assert!(is_silent("R1-7.2.8-1", &[]));
+        assert!(is_silent("R1-7.2.8-1", &[("R1-7.2.6-1", "rtas-node")]));
+        assert!(!is_silent("R1-7.2.8-1", &[("R1-7.2.8-1", "unknown-token")]));
+        // By a check of another one.
+        assert!(is_silent("R1-7.2.5-1", &[]));
+        assert!(!is_silent(
+            "R1-7.2.5-1",
+            &[("R1-7.2.4-3", "instantiate-around")]
+        ));
+        // With a reason, binding the operating system, without the option.
+        assert!(!is_silent("R1-7.2.6.1.1-2", &[]));
+        assert!(!is_silent("R1-7.2.1-1", &[]));
+        assert!(!is_silent("R1-7.3.16.4-1", &[]));
     }
 
     #[test]
