@@ -132,11 +132,13 @@ pub const RUNS: &[Run] = &[
         interrupts: "xive",
         ..RUN
     },
-    // The last page below 4 GiB is free: a buffer can end there.
+    // The last page below 4 GiB is free: a buffer can end there. There is memory behind it: a buffer
+    // can lie there, too.
     Run {
         name: "five-gibibytes",
-        arguments: "oxrtas.guest=client,handover,calls",
+        arguments: "oxrtas.guest=client,handover,calls,bad",
         memory_mib: 5 * 1024,
+        seconds: 240,
         ..RUN
     },
     // Every call with every count, argument, pointer and place wrong; and the first of the random

@@ -169,29 +169,38 @@ pub fn pointers(world: &World<'_>, visit: &mut dyn FnMut(Case)) {
     }
 }
 
-/// Argument buffers at every kind of place.
+/// Functions whose buffers come to every place: one without inputs, those of the blob, and one about
+/// memory. A function looks at its buffer in one of few ways, so the others come to some places of
+/// each kind.
+const EVERYWHERE: [&str; 4] = [
+    "get-time-of-day",
+    "ibm,get-xive",
+    "ibm,int-off",
+    "nvram-fetch",
+];
+
+/// Argument buffers of every function at every kind of place.
 pub fn places(world: &World<'_>, visit: &mut dyn FnMut(Case)) {
-    let names = [
-        "get-time-of-day",
-        "ibm,get-xive",
-        "ibm,int-off",
-        "nvram-fetch",
-    ];
-    let functions = world.functions.iter();
-    for (token, function) in functions.filter(|(_, function)| names.contains(&function.name)) {
+    for (token, function) in world.functions {
         let good = Case::good(world, *token, function);
+        // How many places of a kind are left out behind each.
+        let step = if EVERYWHERE.contains(&function.name) {
+            1
+        } else {
+            17
+        };
         // Not aligned, in every place of a line, and across a page.
-        for offset in (0..136).chain(0xf00..0x1000) {
+        for offset in (0..136).chain(0xf00..0x1000).step_by(step) {
             visit(good.at(world.area + offset, true));
         }
         // At the end of memory, and across it.
         if world.end_is_free && world.memory_end < 1 << 32 {
-            for distance in 0..=24 * world.cell {
+            for distance in (0..=24 * world.cell).step_by(step) {
                 visit(good.at(world.memory_end - distance, true));
             }
         }
         // In RTAS, whatever lies there, and across its start.
-        for buffer in world.rtas.clone().step_by(64) {
+        for buffer in world.rtas.clone().step_by(64 * step) {
             visit(good.at(buffer, false));
         }
         // Where there is no memory.
