@@ -71,10 +71,13 @@ static LANES: [Lane; processor::MAX] = [const {
 }; processor::MAX];
 
 /// Tokens and numbers that every processor needs: get, set, off, on, the shared source, the time's
-/// token, the number of processors, the number of calls of each. Written while the others are idle.
+/// token, the number of processors, the number of calls of each; and the processors' servers.
+///
+/// Protects: itself.
+/// Holder: the boot processor writes it while the others are idle; giving them the job publishes it.
+/// Order: none.
+/// Holder dies: the run has not begun.
 static COMMON: [AtomicU32; 8] = [const { AtomicU32::new(0) }; 8];
-
-/// Servers of the processors.
 static SERVERS: [AtomicU32; processor::MAX] = [const { AtomicU32::new(0) }; processor::MAX];
 
 const PRIORITIES: [u32; 5] = [0, 5, 6, 0xfe, LEAST_FAVORED];

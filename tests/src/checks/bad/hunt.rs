@@ -172,6 +172,8 @@ pub struct Hunt<'a> {
     rest: Vec<Range<u64>>,
     /// Statuses and buffers are looked at.
     pub statuses: bool,
+    /// The timebase before and after the last call that came back.
+    pub span: [u64; 2],
     tally: Tally,
 }
 
@@ -191,6 +193,7 @@ impl<'a> Hunt<'a> {
             calls,
             rest,
             statuses: true,
+            span: [0; 2],
             tally: Tally::default(),
         }
     }
@@ -274,7 +277,8 @@ impl<'a> Hunt<'a> {
         registers.gpr[4] = self.rtas.r4;
         let entered = self.gate.enter(self.rtas.entry, &registers, false);
         self.tally.calls += 1;
-        entered.map_err(Trouble::Trap)?;
+        let left = entered.map_err(Trouble::Trap)?;
+        self.span = [self.gate.entered_with().timebase, left.timebase];
         let mut after = [0; BLOCK as usize];
         let after = &mut after[..length as usize];
         memory::read(at, after);

@@ -41,8 +41,12 @@ const NO_SERVER: u32 = 0xfff0;
 /// Seconds after which a processor counts as lost.
 const PATIENCE: u64 = 120;
 
-/// What all processors know. Written by the boot processor while the others are idle; giving the
-/// job publishes it.
+/// What all processors know.
+///
+/// Protects: itself.
+/// Holder: the boot processor writes it while the others are idle; giving them the job publishes it.
+/// Order: none.
+/// Holder dies: the run has not begun.
 struct Plan {
     /// Tokens of get-xive, set-xive, int-off, int-on.
     tokens: [AtomicU32; 4],
@@ -203,12 +207,14 @@ fn serialised_calls(_: &mut Machine) -> Verdict {
     if serial == 0 || lane::made(lanes) == 0 {
         skip!("no processor made them")
     }
-    let (calls, functions) = serial::made();
+    let (calls, functions, overlaps) = serial::made();
     let deviation = meet::deviation();
     need!(deviation.is_empty(), "no deviation", "{deviation}");
     need!(calls > 0, "calls", "none");
+    need!(overlaps > 0, "two calls at the same time", "none");
     pass!(
-        "{calls} calls of {functions} functions, each by two processors at once, with legal statuses"
+        "{calls} calls of {functions} functions, each by two processors, {overlaps} pairs at the same \
+         time, with legal statuses"
     )
 }
 

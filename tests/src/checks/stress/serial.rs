@@ -16,7 +16,12 @@ use crate::checks::bad::hunt::{Calls, Hunt};
 use crate::checks::processors::SHARED;
 use crate::subject::{Machine, Width};
 
-/// Tokens of [`FUNCTIONS`] in /rtas, 0 for none. Written while the others are idle.
+/// Tokens of [`FUNCTIONS`] in /rtas, 0 for none.
+///
+/// Protects: itself.
+/// Holder: the boot processor writes it while the others are idle; giving them the job publishes it.
+/// Order: none.
+/// Holder dies: the run has not begun.
 static TOKENS: [AtomicU32; 64] = [const { AtomicU32::new(0) }; 64];
 const _: () = assert!(FUNCTIONS.len() <= TOKENS.len());
 
@@ -26,13 +31,56 @@ const _: () = assert!(FUNCTIONS.len() <= TOKENS.len());
 /// Holder dies: the other goes on.
 static TURN: AtomicU32 = AtomicU32::new(0);
 
-/// Calls made, and functions that they are of.
+/// Calls made, functions that they are of, and calls that began before the other of the two ended.
+///
+/// Protects: themselves.
+/// Holder: either processor, one addition a call.
+/// Order: none; read when both are idle.
+/// Holder dies: one call is not counted.
 static MADE: AtomicU64 = AtomicU64::new(0);
 static COUNT: AtomicU32 = AtomicU32::new(0);
+static OVERLAPS: AtomicU64 = AtomicU64::new(0);
 
-/// Calls that were made, and functions that they are of.
-pub fn made() -> (u64, u32) {
-    (MADE.load(Ordering::Relaxed), COUNT.load(Ordering::Relaxed))
+/// Pairs whose times are kept: more than one processor can be ahead of the other.
+const PAIRS: usize = 16;
+/// How often a processor looks whether the other one comes to the same call.
+const LOOKS: u32 = 10_000;
+
+/// Number of a pair, begin and end of one of its calls, in ticks of the timebase; and how many calls
+/// have ended.
+///
+/// Protects: the times, for the other processor.
+/// Holder: whoever makes the call its own times; whoever ends second looks at the other's.
+/// Order: the count is acquire and release.
+/// Holder dies: the pair is not compared.
+static SPANS: [[[AtomicU64; 3]; 2]; PAIRS] =
+    [const { [const { [const { AtomicU64::new(0) }; 3] }; 2] }; PAIRS];
+static ENDED: [AtomicU32; PAIRS] = [const { AtomicU32::new(0) }; PAIRS];
+
+/// Calls that were made, functions that they are of, and calls that overlapped.
+pub fn made() -> (u64, u32, u64) {
+    let overlaps = OVERLAPS.load(Ordering::Relaxed);
+    (
+        MADE.load(Ordering::Relaxed),
+        COUNT.load(Ordering::Relaxed),
+        overlaps,
+    )
+}
+
+/// Counts the pair of call `turn`, if this was the second of it and it overlapped with the first.
+fn compare(turn: u32, [began, ended]: [u64; 2]) {
+    let (pair, own) = (turn / 2, (turn % 2) as usize);
+    let slot = pair as usize % PAIRS;
+    for (place, value) in SPANS[slot][own].iter().zip([pair.into(), began, ended]) {
+        place.store(value, Ordering::Relaxed);
+    }
+    if ENDED[slot].fetch_add(1, Ordering::AcqRel) % 2 == 1 {
+        let other = SPANS[slot][1 - own].each_ref();
+        let [same, other_began, other_ended] = other.map(|place| place.load(Ordering::Relaxed));
+        if same == u64::from(pair) && other_began < ended && began < other_ended {
+            OVERLAPS.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Reads the tokens.
@@ -45,6 +93,11 @@ pub fn prepare(machine: &Machine) {
         place.store(token, Ordering::Relaxed);
     }
     MADE.store(0, Ordering::Relaxed);
+    OVERLAPS.store(0, Ordering::Relaxed);
+    TURN.store(0, Ordering::Relaxed);
+    for ended in &ENDED {
+        ended.store(0, Ordering::Relaxed);
+    }
 }
 
 /// The job of the processor `number` of those that make serialised calls.
@@ -78,14 +131,22 @@ pub fn run(gate: &mut Gate, number: usize) {
     let none = Calls::Random { seed: 0, count: 0 };
     let mut hunt = Hunt::new(gate, rtas, &world, none, Vec::new());
     while !meet::stopped() {
-        let turn = TURN.fetch_add(1, Ordering::Relaxed) as usize / 2;
-        let Some((token, function)) = functions.get(turn % functions.len().max(1)) else {
+        let turn = TURN.fetch_add(1, Ordering::Relaxed);
+        // The other one of the pair comes about now, if the host lets it run.
+        let pair = turn | 1;
+        let mut looks = 0..LOOKS;
+        while TURN.load(Ordering::Relaxed) <= pair && looks.next().is_some() {
+            core::hint::spin_loop();
+        }
+        let place = turn as usize / 2;
+        let Some((token, function)) = functions.get(place % functions.len().max(1)) else {
             return;
         };
         let case = Case::good(&world, *token, function);
         if let Err(found) = hunt.one(&case) {
             deviates(format_args!("{found}"));
         }
+        compare(turn, hunt.span);
         MADE.fetch_add(1, Ordering::Relaxed);
     }
 }
