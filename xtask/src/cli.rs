@@ -197,6 +197,9 @@ pub struct KernelArgs {
     /// The version: 6.1, 6.12, or 7.2 (from Debian's unstable)
     #[arg(long, value_name = "VERSION", default_value = defaults::PATCHED_KERNEL.name())]
     pub version: String,
+    /// Only see whether the patches fit, and what the version's checkpatch says; build nothing
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// The machine that QEMU emulates and what runs on it.

@@ -1,9 +1,11 @@
 //! A small pseries kernel with our patch series: Debian's source, the patches and the configuration
 //! of `tests/linux`, in `target/kernel/vmlinux`.
 //!
-//! [`source`] unpacks and patches, [`config`] configures, [`make`] runs the kernel's own build. What
+//! [`source`] unpacks and patches, [`config`] configures, [`make`] runs the kernel's own build;
+//! [`check`] only looks whether the patches fit. What
 //! is built stays in the cache, in a directory that is named after everything that goes in.
 
+mod check;
 mod config;
 mod make;
 mod module;
@@ -15,6 +17,7 @@ use crate::error::WithHint;
 use crate::progress::Step;
 use crate::{defaults, paths, setup};
 use anyhow::{Context, Result};
+pub use check::check;
 use make::Make;
 pub use make::{CROSS, compiler};
 pub use module::{Tree, hammer};
@@ -31,6 +34,10 @@ pub fn run(arguments: &KernelArgs) -> Result<ExitCode> {
     let version = KernelVersion::named(&arguments.version, &KernelVersion::SOURCES)
         .with_context(|| format!("there is no source of kernel {}", arguments.version))
         .hint("--version takes 6.1, 6.12 or 7.2, Debian's")?;
+    if arguments.check {
+        println!("{}", check(version)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let image = build(version)?.image;
     let place = paths::target_directory("kernel")?.join("vmlinux");
     fs::copy(&image, &place)

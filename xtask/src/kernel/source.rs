@@ -50,6 +50,35 @@ impl Series {
         Ok(Self { patches })
     }
 
+    /// The files of the patches, in order.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.patches.iter().map(|(path, _)| path.as_path())
+    }
+
+    /// The files of the source that the patches change, as they name them; those that they make are
+    /// left out.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let texts = self.patches.iter().map(|(_, text)| text);
+        let lines = texts.flat_map(|text| text.split(|byte| *byte == b'\n'));
+        lines.filter_map(|line| str::from_utf8(line.strip_prefix(b"--- a/")?).ok())
+    }
+
+    /// Applies the patches to the source in `directory`.
+    pub fn apply(&self, directory: &Path) -> Result<()> {
+        for path in self.paths() {
+            // Not even the lines around a change may differ from what the patch was made for.
+            process::output(
+                Command::new("patch")
+                    .args(["-p1", "--fuzz=0", "--forward", "-i"])
+                    .arg(path)
+                    .arg("-d")
+                    .arg(directory),
+            )
+            .hint("the patches of tests/linux are made for Debian's source of that version")?;
+        }
+        Ok(())
+    }
+
     /// A name for what comes of this series on the source in `tarball`, a file of the package cache
     /// whose path holds its version, with this configuration and compiler.
     pub fn digest(&self, tarball: &Path, configuration: &str, compiler: &str) -> String {
@@ -84,17 +113,7 @@ pub fn prepare(tarball: &Path, series: &Series, directory: &Path) -> Result<()> 
             .arg(&partial),
     )?;
     step.finish();
-    for (path, _) in &series.patches {
-        // Not even the lines around a change may differ from what the patch was made for.
-        process::output(
-            Command::new("patch")
-                .args(["-p1", "--fuzz=0", "--forward", "-i"])
-                .arg(path)
-                .arg("-d")
-                .arg(&partial),
-        )
-        .hint("the patches of tests/linux are made for Debian's source of that version")?;
-    }
+    series.apply(&partial)?;
     fs::rename(&partial, place).context("cannot move the source to its place")
 }
 

@@ -44,6 +44,8 @@ enum What {
     Binding(binding::Case, String),
     /// A boot that must stop with a message, on a firmware.
     Stop(Stop, String),
+    /// The patches for a kernel fit, and checkpatch has nothing to say.
+    Patches(KernelVersion),
     /// The kernel with our patches builds.
     Kernel(KernelVersion),
     /// A share of the crash points, or a test of them.
@@ -173,6 +175,11 @@ pub fn tests(firmware: &str, full: bool) -> Vec<HostTest> {
     // And that the promise is worth something: the dump, and two controls that have none.
     if firmware == defaults::FIRMWARE {
         tests.push(HostTest {
+            name: format!("kernel/patches-fit {}", defaults::PATCHED_KERNEL.name()),
+            late: true,
+            what: What::Patches(defaults::PATCHED_KERNEL),
+        });
+        tests.push(HostTest {
             name: format!("kernel/patched-{} builds", defaults::PATCHED_KERNEL.name()),
             late: true,
             what: What::Kernel(defaults::PATCHED_KERNEL),
@@ -196,6 +203,7 @@ impl HostTest {
             What::Catalogue => conformance::check_catalogue(),
             What::Binding(case, firmware) => case.run(firmware),
             What::Stop(stop, firmware) => stop.run(firmware),
+            What::Patches(version) => kernel::check(*version),
             What::Kernel(version) => kernel::build(*version).map(|built| built.release),
             What::Points(test) => test.run(),
             What::User(user, firmware) => users::test(user, firmware),
