@@ -208,7 +208,7 @@ pub struct MachineArgs {
     /// Firmware: oxrtas (or oxrtas-claimed, -silent: other promises), slof, vof, or an image's file
     #[arg(long, value_name = "NAME|FILE", default_value = defaults::FIRMWARE)]
     pub firmware: String,
-    /// Kernel: 6.1 or 6.12 (Debian's), patched (or patched-6.1, ...), or the file of one
+    /// Kernel: 6.1, 6.12 or 7.2 (Debian's), patched (or patched-6.1, ...), or the file of one
     #[arg(long, value_name = "VERSION|FILE", default_value = defaults::KERNEL)]
     pub kernel: String,
     /// QEMU: 7.2 (installed), 10.0 (from backports, unpacked beside it), or a binary

@@ -29,10 +29,10 @@ pub enum KernelVersion {
 }
 
 impl KernelVersion {
-    /// Those that the tests boot as Debian built them.
-    pub const ALL: [Self; 2] = [Self::V6_1, Self::V6_12];
-    /// Those whose source can be had.
-    pub const SOURCES: [Self; 3] = [Self::V6_1, Self::V6_12, Self::V7_2];
+    /// All of them: to be booted as Debian built them, and with our patches.
+    pub const ALL: [Self; 3] = [Self::V6_1, Self::V6_12, Self::V7_2];
+    /// Those of the release, whose packages do not go away: what the tests boot as Debian built it.
+    pub const RELEASED: [Self; 2] = [Self::V6_1, Self::V6_12];
 
     /// The one of `versions` that the command line calls `name`.
     pub fn named(name: &str, versions: &[Self]) -> Option<Self> {
@@ -77,6 +77,14 @@ pub struct Kernel {
     pub modules: PathBuf,
 }
 
+/// What the packages of a kernel are called, up to its version: one has all of it, or, from 7.1 on,
+/// four.
+const KERNEL_PARTS: [&str; 4] = [
+    "linux-image-",
+    "linux-base-",
+    "linux-binary-",
+    "linux-modules-",
+];
 /// Programs of the guest and the shared libraries that they need.
 const GUEST_PROGRAMS: [&str; 3] = ["busybox-static", "kexec-tools", "makedumpfile"];
 /// Programs that use RTAS from user space, and what starts them.
@@ -100,7 +108,9 @@ pub fn kernel(version: KernelVersion) -> Result<Kernel> {
     let name = format!("kernel-{}", version.name());
     let root = ensure(&name, version.suites(), false, |apt| {
         let keep = |package: &str| {
-            let rest = package.strip_prefix("linux-image-");
+            let rest = KERNEL_PARTS
+                .iter()
+                .find_map(|part| package.strip_prefix(part));
             rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
         };
         let names = ["linux-image-powerpc64le"];
@@ -127,21 +137,38 @@ pub fn kernel_source(version: KernelVersion) -> Result<PathBuf> {
         .with_context(|| format!("no source in {}", root.display()))
 }
 
-/// Finds image and modules in an unpacked kernel package.
+/// Finds image and modules in an unpacked kernel: the image is in `/boot`, or, from 7.1 on, beside the
+/// modules.
 fn kernel_in(root: &Path) -> Result<Kernel> {
+    let names = |directory: &Path| -> Result<Vec<String>> {
+        let entries =
+            fs::read_dir(directory).with_context(|| format!("no {}", directory.display()))?;
+        let names = entries
+            .flatten()
+            .map(|entry| entry.file_name().into_string());
+        Ok(names.filter_map(Result::ok).collect())
+    };
     let boot = root.join("boot");
-    let entries = fs::read_dir(&boot).with_context(|| format!("no {}", boot.display()))?;
-    let release = entries
-        .flatten()
-        .find_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            Some(name.strip_prefix("vmlinux-")?.to_owned())
-        })
-        .with_context(|| format!("no vmlinux in {}", boot.display()))?;
+    if boot.is_dir() {
+        let names = names(&boot)?;
+        let release = names.iter().find_map(|name| name.strip_prefix("vmlinux-"));
+        let release = release.with_context(|| format!("no vmlinux in {}", boot.display()))?;
+        return Ok(Kernel {
+            image: boot.join(format!("vmlinux-{release}")),
+            modules: root.join("lib/modules").join(release),
+            release: release.to_owned(),
+        });
+    }
+    let all = root.join("usr/lib/modules");
+    let names = names(&all)?;
+    let release = names
+        .first()
+        .with_context(|| format!("no kernel in {}", all.display()))?;
+    let modules = all.join(release);
     Ok(Kernel {
-        image: boot.join(format!("vmlinux-{release}")),
-        modules: root.join("lib/modules").join(&release),
-        release,
+        image: modules.join("vmlinuz"),
+        modules,
+        release: release.clone(),
     })
 }
 
@@ -186,7 +213,7 @@ pub fn backports_qemu() -> Result<PathBuf> {
 /// The sets that the cache does not hold, by name.
 pub fn missing() -> Result<Vec<String>> {
     let cache = paths::cache()?;
-    let kernels = KernelVersion::ALL.into_iter().flat_map(|version| {
+    let kernels = KernelVersion::RELEASED.into_iter().flat_map(|version| {
         ["kernel", "headers", "kbuild"].map(|set| format!("{set}-{}", version.name()))
     });
     let others = [GUEST_SET, USER_SET, QEMU_SET].map(str::to_owned);

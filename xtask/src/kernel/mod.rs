@@ -31,7 +31,7 @@ const COMPLETE: &str = "complete";
 
 /// `cargo xtask kernel`.
 pub fn run(arguments: &KernelArgs) -> Result<ExitCode> {
-    let version = KernelVersion::named(&arguments.version, &KernelVersion::SOURCES)
+    let version = KernelVersion::named(&arguments.version, &KernelVersion::ALL)
         .with_context(|| format!("there is no source of kernel {}", arguments.version))
         .hint("--version takes 6.1, 6.12 or 7.2, Debian's")?;
     if arguments.check {
@@ -52,7 +52,7 @@ pub fn patched(name: &str) -> Option<KernelVersion> {
         "" => return Some(defaults::PATCHED_KERNEL),
         rest => rest.strip_prefix('-')?,
     };
-    KernelVersion::named(version, &KernelVersion::SOURCES)
+    KernelVersion::named(version, &KernelVersion::ALL)
 }
 
 /// What modules for the kernel that the command line calls `name` are built with: 6.1, 6.12, or a

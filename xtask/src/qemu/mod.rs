@@ -39,7 +39,7 @@ pub enum Bootable {
 }
 
 impl Bootable {
-    /// The kernel called `name`: `6.1`, `6.12`, `patched` or `patched-VERSION` (which is built), or
+    /// The kernel called `name`: `6.1`, `6.12`, `7.2`, `patched` or `patched-VERSION` (which is built), or
     /// the path of a file.
     pub fn named(name: &str) -> Result<Self> {
         match KernelVersion::named(name, &KernelVersion::ALL) {
@@ -48,8 +48,9 @@ impl Bootable {
                 Ok(Self::Debian(kernel::build(version)?))
             }
             None if Path::new(name).is_file() => Ok(Self::File(PathBuf::from(name))),
-            None => Err(anyhow!("there is no kernel {name}"))
-                .hint("--kernel takes 6.1, 6.12, patched, patched-6.1, or the path of an image"),
+            None => Err(anyhow!("there is no kernel {name}")).hint(
+                "--kernel takes 6.1, 6.12, 7.2, patched, patched-6.1, or the path of an image",
+            ),
         }
     }
 

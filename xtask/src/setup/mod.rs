@@ -37,7 +37,7 @@ pub fn run(arguments: &SetupArgs) -> Result<ExitCode> {
 /// Installs and fetches everything that any command needs.
 pub fn all() -> Result<()> {
     ensure(&packages::all())?;
-    for version in KernelVersion::ALL {
+    for version in KernelVersion::RELEASED {
         debian::kernel(version)?;
         debian::kernel_headers(version)?;
     }
