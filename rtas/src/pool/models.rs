@@ -91,6 +91,14 @@ impl Model {
         assert!(self.call(|| self.served()), "no context");
     }
 
+    /// A call that leaves: it gives its context back, and is in the hypervisor one step later, for
+    /// good, with a buffer that is no context's. `gave` tells that it came there.
+    fn leaves(&self, gave: &AtomicBool) {
+        self.served();
+        gave.store(true, Ordering::SeqCst);
+        step();
+    }
+
     /// How many contexts dead processors hold, by our own account.
     fn lost(&self) -> usize {
         let owned = |context: &&Context| context.owned.load(Ordering::SeqCst);
@@ -226,6 +234,69 @@ fn two_survivors_of_a_dead_processor_are_served() {
         }
         model.is_whole();
         died
+    });
+}
+
+/// Where it dies before, one context is lost; in the hypervisor it holds nothing.
+#[test]
+fn a_processor_that_leaves_holds_no_context_once_it_is_in_the_hypervisor() {
+    Explorer::exhaustive().explore_steps(5, |steps| {
+        let model = Arc::new(Model::new(2));
+        let other = Arc::clone(&model);
+        let thread = thread::spawn(move || other.served());
+        let gave = AtomicBool::new(false);
+        let died = dies_at(steps, || model.leaves(&gave));
+        thread.join().expect("no thread panics");
+        let gave = gave.load(Ordering::SeqCst);
+        assert!(died || gave);
+        assert!(model.lost() <= usize::from(!gave), "lost at step {steps}");
+        model.is_whole();
+        died
+    });
+}
+
+/// One context is enough for any number of them, one after the other, and for who comes then.
+#[test]
+fn processors_that_leave_one_after_the_other_lose_no_context() {
+    Explorer::exhaustive().explore(|| {
+        let model = Arc::new(Model::new(1));
+        for _ in 0..2 {
+            let leaving = Arc::clone(&model);
+            let thread = thread::spawn(move || leaving.leaves(&AtomicBool::new(false)));
+            thread.join().expect("no thread panics");
+        }
+        assert_eq!(model.lost(), 0);
+        model.served();
+        model.is_whole();
+    });
+}
+
+/// Two that power off, and a third call beside: no more contexts are needed than calls.
+#[test]
+fn two_processors_that_leave_at_once_and_a_call_beside_are_served() {
+    Explorer::bounded(2).explore(|| {
+        let model = Arc::new(Model::new(3));
+        threads(3, &model, |model| model.leaves(&AtomicBool::new(false)));
+        assert_eq!(model.lost(), 0);
+        model.is_whole();
+    });
+}
+
+/// The hypervisor stores a status into the buffer that it is called with.
+#[test]
+#[should_panic(expected = "the last owner's work is not seen")]
+fn leaving_with_a_buffer_of_the_context_itself_spoils_the_next_owners_work() {
+    Explorer::exhaustive().explore(|| {
+        let model = Arc::new(Model::new(1));
+        let leaving = Arc::clone(&model);
+        let thread = thread::spawn(move || {
+            if leaving.call(|| ()) {
+                leaving.contexts[0].content.store(0, Ordering::Relaxed);
+            }
+        });
+        model.call(|| ());
+        model.call(|| ());
+        thread.join().expect("no thread panics");
     });
 }
 
