@@ -9,6 +9,7 @@ use super::unit::{POINTS_OF_A_PART, Share, Unit};
 use anyhow::{Context, Result, bail};
 use conformance_guest::points::word;
 use conformance_guest::source::Random;
+use rtas_abi::name;
 
 /// A dead processor: its index, the call and how many instructions of it were executed.
 struct Death {
@@ -70,7 +71,8 @@ impl Choice {
     }
 }
 
-/// The source is enabled, so that there is something to mask.
+/// The source is enabled, so that there is something to mask. The buffer, which all the dead have in
+/// common, names a connector.
 fn state() -> Case {
     let sources = calls::cases().into_iter();
     let mut enabled = sources.filter(|case| case.name == "enabled" && case.in_flight.is_none());
@@ -86,7 +88,10 @@ fn state() -> Case {
         in_flight: None,
         buffer: Vec::new(),
     });
-    case.buffer = b"several\0".to_vec();
+    // What the one call is asked with that looks at it.
+    let mut connectors = calls::cases().into_iter();
+    let connector = connectors.find(|case| case.call.function == name::IBM_CONFIGURE_CONNECTOR);
+    case.buffer = connector.map(|case| case.buffer).unwrap_or_default();
     case
 }
 
@@ -302,5 +307,6 @@ mod tests {
             assert_ne!(names(1).contains(&name), case.call.leaves(), "{name}");
         }
         assert_eq!(state().before.len(), 2);
+        assert_eq!(state().buffer.len(), 4, "a connector");
     }
 }
