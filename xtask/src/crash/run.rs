@@ -224,7 +224,7 @@ pub fn run(
         failures.extend(exit::failures(expected, &events));
     }
     failures.append(&mut dumped.failures);
-    failures.extend(subject.failures(&transcript, second));
+    failures.extend(subject.failures(scenario.ic_mode, &transcript, second));
     let shown = match failures.len() {
         0 => 0,
         _ => CONSOLE_LINES,
