@@ -178,6 +178,14 @@ impl Hold {
         successors(Some(self), |part| part.and.copied())
     }
 
+    /// The parts in the order in which they are placed. Who hammers comes by all the time, and comes first:
+    /// at each call of his that is not the wanted one all processors stop.
+    pub fn placing(self) -> Vec<Self> {
+        let mut parts: Vec<Self> = self.parts().collect();
+        parts.sort_by_key(|part| part.work != Work::Hammer);
+        parts
+    }
+
     /// The same, held outside RTAS: shows that holding as such does no harm. Those of [`Hold::and`]
     /// stay where they are.
     pub fn control(self) -> Self {

@@ -125,7 +125,7 @@ impl<'a> Run<'a> {
             }
         };
         let mut stopped: Vec<Thread> = panicking.into_iter().collect();
-        for part in self.hold.parts() {
+        for part in self.hold.placing() {
             for &processor in part.processors {
                 let thread = thread(processor);
                 match part.place {
