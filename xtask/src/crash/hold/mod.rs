@@ -2,10 +2,12 @@
 //!
 //! The processor that crashes is stopped in its panic, or at the restart, first and the victims are
 //! placed then ([`place`]): held a second earlier, a victim would stall the guest before it panics.
-//! [`migrate`] continues in a second QEMU, [`watch`] tells a hang.
+//! [`settle`] lets QEMU come to rest then, [`migrate`] continues in a second QEMU, [`watch`] tells a
+//! hang.
 
 mod migrate;
 mod place;
+mod settle;
 mod watch;
 
 pub use migrate::Migration;
@@ -145,6 +147,7 @@ impl<'a> Run<'a> {
                 });
             }
         }
+        self.settle()?;
         self.mark("victim held");
         if let Some(migration) = migration {
             self.migrate(migration, &stopped, victims)?;
