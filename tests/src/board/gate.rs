@@ -118,6 +118,8 @@ pub struct Gate {
     pub(super) nested: u64,
     /// Number of the processor, for [`super::stop`].
     pub(super) number: u64,
+    /// r3 as [`super::fwnmi`]'s handler was last entered with it.
+    pub(super) reset_r3: u64,
     /// Not 0 while this processor dozes: the decrementer wakes it up.
     pub(super) dozing: u64,
     before: Registers,
@@ -464,6 +466,7 @@ impl Gate {
             start_r3: 0,
             nested: 0,
             number: 0,
+            reset_r3: 0,
             dozing: 0,
             before: Registers::ZERO,
             after: Registers::ZERO,

@@ -8,6 +8,7 @@
 mod bytes;
 pub mod console;
 pub mod entry;
+pub mod fwnmi;
 pub mod gate;
 pub mod heap;
 pub mod hypercall;

@@ -5,7 +5,7 @@
 //! write a function and name it in its module's table.
 //!
 //! Boot arguments (`oxrtas.guest=`, see [`guest::arguments`]): `client`, `handover`,
-//! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `handlers`, `concurrency`, `functions` (or the tables
+//! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `handlers`, `concurrency`, `fwnmi`, `functions` (or the tables
 //! of these by their names, see [`FUNCTIONS`], `node`, `buffer`), `clock`; only when asked for: `ticks`, `bad`, `fuzz` (one processor), `rounds`, `outside`, `reboot`, `qemu-nvram` and `qemu-window`, `fuzz/32`, `fuzz/64` and `fuzz/cells64` for one width; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
 
 pub mod ask;
@@ -24,6 +24,7 @@ pub mod ends;
 pub mod environment;
 pub mod events;
 pub mod flat;
+pub mod fwnmi;
 pub mod handlers;
 pub mod indicators;
 pub mod indices;
@@ -187,13 +188,16 @@ pub fn run(entered: Entered) -> ! {
     let narrow = machine.rtas;
     if machine.client.is_some() {
         run_table(&mut machine, report, instantiate::CHECKS64, "");
-        if machine.rtas.is_some() {
-            run_instance(&mut machine, report, Width::Cells64);
+        match machine.rtas {
+            Some(_) => run_instance(&mut machine, report, Width::Cells64),
+            None => machine.rtas = narrow,
         }
+    }
+    if machine.arguments.wants("fwnmi") && machine.client.is_some() {
+        run_table(&mut machine, report, fwnmi::CHECKS, "");
     }
     let _ = report.done();
     if machine.arguments.asks("outside") {
-        machine.rtas = machine.rtas.or(narrow);
         outside::power_off(&mut machine);
     }
     console::power_off()

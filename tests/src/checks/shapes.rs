@@ -50,6 +50,11 @@ pub const CHECKS: &[Check] = &[
         let inputs = [location.address(), area.address(), 64, 1];
         shape(machine, "ibm,get-vpd", &inputs)
     }),
+    check("R1-7.3.17-1", "shape-get-indices", |machine| {
+        let area = Bytes::new(64, 0);
+        let inputs = [1, 9006, area.address(), 64, 1];
+        shape(machine, "ibm,get-indices", &inputs)
+    }),
     check("R1-7.3.4.1-1", "shape-read-pci-config", |machine| {
         let unit = pci::unit(machine);
         shape(machine, "ibm,read-pci-config", &[0, unit[0], unit[1], 4])

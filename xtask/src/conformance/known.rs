@@ -129,6 +129,12 @@ const ALL: &[Known] = &[
         "QEMU gives the whole log whatever Critical says (spapr_events.c, check_exception), and Linux \
          reads it then, too (ras.c, rtas_parse_epow_log)",
     ),
+    known(
+        "R1-7.3.14-9",
+        "fwnmi-r3",
+        "QEMU keeps r3 in the RTAS area and puts its address there, as Linux wants it (spapr.c, \
+         spapr_do_system_reset_on_cpu)",
+    ),
     known("R1-7.3.10.5.1-4", "msi-disables-lsi", NO_LSI),
     known("R1-7.3.10.5.1-5", "msi-gives-lsi-back", NO_LSI),
     known(
