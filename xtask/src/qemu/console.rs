@@ -20,6 +20,8 @@ struct State {
     lines: Vec<Line>,
     /// Text after the last line end.
     partial: Vec<u8>,
+    /// Every byte.
+    bytes: Vec<u8>,
     ended: bool,
 }
 
@@ -66,6 +68,7 @@ impl Console {
             started,
             lines: Vec::new(),
             partial: Vec::new(),
+            bytes: Vec::new(),
             ended: false,
         };
         Self {
@@ -81,6 +84,7 @@ impl Console {
     /// Adds bytes as they come.
     pub fn push(&self, bytes: &[u8]) {
         let mut state = self.lock();
+        state.bytes.extend_from_slice(bytes);
         for &byte in bytes {
             match byte {
                 b'\n' => state.end_line(),
@@ -101,6 +105,11 @@ impl Console {
         state.ended = true;
         drop(state);
         self.shared.1.notify_all();
+    }
+
+    /// Every byte, line ends as they came.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.lock().bytes.clone()
     }
 
     /// All complete lines.
@@ -182,6 +191,14 @@ mod tests {
         console.push(b"no line end");
         let seen = console.wait(&mut 0, &["no"], &[], Instant::now());
         assert_eq!(seen, Seen::Deadline);
+    }
+
+    #[test]
+    fn bytes_are_kept_as_they_came() {
+        let console = Console::new(Instant::now());
+        console.push(b"a\rb\n");
+        console.push(b"c");
+        assert_eq!(console.bytes(), b"a\rb\nc");
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Ended {
     pub status: ExitStatus,
     /// All lines of the console.
     pub lines: Vec<Line>,
+    /// The console's bytes, without those of machines that this one continued.
+    pub console: Vec<u8>,
     /// What QEMU itself said.
     pub errors: Vec<String>,
     /// How long it ran.
@@ -227,6 +229,7 @@ impl Session {
         Ok(Ended {
             status,
             lines: self.lines(),
+            console: self.console.bytes(),
             errors: texts(&self.errors),
             duration: self.started.elapsed(),
             log: self.log.clone(),
