@@ -450,7 +450,7 @@ pub struct ConformanceArgs {
 /// Options of `cargo xtask mutants`.
 #[derive(Args, Clone, Debug)]
 pub struct MutantsArgs {
-    /// Only mutants whose name or requirement contains this
+    /// Only mutants whose name, requirement or run contains this
     #[arg(long, value_name = "PATTERN")]
     pub only: Option<String>,
     /// Only a share of them, to spread a run over machines: `2/3` is the second of three

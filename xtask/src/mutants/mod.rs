@@ -42,7 +42,8 @@ pub fn run(arguments: &MutantsArgs) -> Result<ExitCode> {
     let entries = &all.mutants;
     let wanted = |entry: &Entry| {
         let key = arguments.only.as_deref().unwrap_or_default();
-        entry.name.contains(key) || entry.breaks.iter().any(|id| id.contains(key))
+        let named = entry.name.contains(key) || entry.run.contains(key);
+        named || entry.breaks.iter().any(|id| id.contains(key))
     };
     let chosen = entries
         .iter()
@@ -52,7 +53,7 @@ pub fn run(arguments: &MutantsArgs) -> Result<ExitCode> {
     let chosen = arguments.partition.unwrap_or(Partition::WHOLE).of(chosen);
     if chosen.is_empty() {
         bail!(
-            "no mutant has a name or a requirement that contains {:?}",
+            "no mutant has a name, a requirement or a run that contains {:?}",
             arguments.only
         );
     }
