@@ -52,6 +52,8 @@ enum What {
     Points(points::Test),
     /// A user of RTAS, on a firmware.
     User(&'static User, String),
+    /// The same on two, compared.
+    Alike(&'static User, String, &'static str),
     /// Crash scenarios: what their names contain, firmware, kernel, QEMU.
     Crash(&'static str, String, &'static str, &'static str),
 }
@@ -143,9 +145,9 @@ pub fn tests(firmware: &str, full: bool) -> Vec<HostTest> {
         });
         if full && firmware == defaults::FIRMWARE {
             tests.push(HostTest {
-                name: format!("users/{} slof", user.name),
+                name: format!("users/{} alike on slof", user.name),
                 late: true,
-                what: What::User(user, "slof".to_owned()),
+                what: What::Alike(user, firmware.to_owned(), "slof"),
             });
         }
     }
@@ -207,6 +209,7 @@ impl HostTest {
             What::Kernel(version) => kernel::build(*version).map(|built| built.release),
             What::Points(test) => test.run(),
             What::User(user, firmware) => users::test(user, firmware),
+            What::Alike(user, firmware, other) => users::alike(user, firmware, other),
             What::Crash(scenario, firmware, kernel, qemu) => {
                 crash(scenario, firmware, kernel, qemu)
             }

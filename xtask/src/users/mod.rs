@@ -138,6 +138,20 @@ pub fn test(user: &User, firmware: &str) -> Result<String> {
     judged(user, firmware, &run::hear(user, firmware)?)
 }
 
+/// Runs it on two firmwares: both have to be as expected, and to differ where they are known to alone.
+pub fn alike(user: &User, first: &str, other: &str) -> Result<String> {
+    let [ours, theirs] = [first, other].map(|firmware| {
+        let heard = run::hear(user, firmware)?;
+        judged(user, firmware, &heard).map(|_| heard)
+    });
+    let differences = compare::differences(&ours?.sections, &theirs?.sections);
+    let surprises = judge::differences(user, first, other, &differences);
+    if !surprises.is_empty() {
+        bail!("{}", surprises.join("\n"));
+    }
+    Ok(format!("{} judged differences", differences.len()))
+}
+
 fn judged(user: &User, firmware: &str, heard: &Heard) -> Result<String> {
     let failures = judge::failures(user, firmware, &heard.transcript);
     if !failures.is_empty() {
