@@ -304,12 +304,6 @@ pub const ALL: &[Scenario] = &[
         "hammer-connector-control/xics-4-2G",
         "the same, with the one that would own the lock outside RTAS",
     ),
-    HAMMER_HOT_PLUG,
-    control(
-        HAMMER_HOT_PLUG,
-        "hammer-hot-plug-control/xics-4-2G",
-        "the same, with the one that would own the lock outside RTAS",
-    ),
     direct(
         "direct-set-xive/xics-4-2G",
         "a processor dies inside ibm,set-xive of a source that the crash masks, without the lock",
@@ -438,15 +432,6 @@ const HAMMER: Scenario = Scenario {
     ..direct("", "", name::IBM_INT_OFF, "processors=1-3")
 };
 
-/// A processor that makes all four calls, and dies inside one of them.
-const HAMMERING: Hold = Hold {
-    processors: &[3],
-    work: Work::Hammer,
-    place: Place::Inside(name::IBM_INT_OFF),
-    fate: Fate::Frozen,
-    and: None,
-};
-
 const HAMMER_CONNECTOR: Scenario = Scenario {
     name: "hammer-connector/xics-4-2G",
     description: "a processor that adds another one dies inside ibm,configure-connector, one that \
@@ -459,25 +444,13 @@ const HAMMER_CONNECTOR: Scenario = Scenario {
         // The last one comes and goes.
         and: Some(&Hold {
             processors: &[2],
-            ..HAMMERING
+            work: Work::Hammer,
+            place: Place::Inside(name::IBM_INT_OFF),
+            fate: Fate::Frozen,
+            and: None,
         }),
     }),
     hammer: Some("processors=2+servers=0-2"),
-    ..FROZEN
-};
-
-const HAMMER_HOT_PLUG: Scenario = Scenario {
-    name: "hammer-hot-plug/xics-4-2G",
-    description: "a processor that takes in a PCI device dies inside ibm,change-msi, one that hammers \
-                  inside ibm,int-off",
-    hold: Some(Hold {
-        processors: VICTIM,
-        work: Work::Slots,
-        place: Place::Inside(name::IBM_CHANGE_MSI),
-        fate: Fate::Frozen,
-        and: Some(&HAMMERING),
-    }),
-    hammer: Some("processors=3"),
     ..FROZEN
 };
 
