@@ -3,7 +3,7 @@
 
 use crate::error::WithHint;
 use anyhow::{Context, Result, bail};
-use std::io;
+use std::io::{self, Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
@@ -26,6 +26,28 @@ pub fn output(command: &mut Command) -> Result<String> {
         bail!("{shown} ended with {}:\n{}", output.status, tail(&all));
     }
     Ok(text)
+}
+
+/// Runs `command`, like [`output`], in a [`Group`]: it does not write on when this process is ended,
+/// into what the next one has begun anew.
+pub fn run_in_group(command: &Command) -> Result<()> {
+    let shown = show(command);
+    let mut errors = tempfile::tempfile()?;
+    let mut group = Group::spawn(command, errors.try_clone()?.into())
+        .with_context(|| format!("cannot run {shown}"))?;
+    let mut text = Vec::new();
+    if let Some(mut output) = group.output() {
+        output.read_to_end(&mut text)?;
+    }
+    let status = group.wait()?;
+    if !status.success() {
+        // Written through the same file: its place is the end.
+        errors.rewind()?;
+        errors.read_to_end(&mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        bail!("{shown} ended with {status}:\n{}", tail(&text));
+    }
+    Ok(())
 }
 
 /// Runs the program of its arguments, and ends it and all that it started when standard input ends:
@@ -128,7 +150,7 @@ pub fn tail(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{BufRead, Read};
+    use std::io::BufRead;
 
     #[test]
     fn a_quoted_word_comes_through_a_shell_unchanged() {
@@ -175,6 +197,17 @@ mod tests {
         let text = format!("{error:#}");
         assert!(text.contains("exit status: 7"), "{text}");
         assert!(text.contains("| reason"), "{text}");
+    }
+
+    #[test]
+    fn a_failed_program_in_a_group_is_an_error_that_shows_what_it_printed() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo out; echo reason >&2; exit 7"]);
+        let text = format!("{:#}", run_in_group(&command).unwrap_err());
+        assert!(text.contains("exit status: 7"), "{text}");
+        assert!(text.contains("| out"), "{text}");
+        assert!(text.contains("| reason"), "{text}");
+        run_in_group(&Command::new("true")).unwrap();
     }
 
     #[test]

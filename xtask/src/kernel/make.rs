@@ -64,7 +64,7 @@ impl Make {
         fs::write(&path, fragment)?;
         let mut command = self.command()?;
         command.env("KCONFIG_ALLCONFIG", &path).arg("allnoconfig");
-        process::output(&mut command).map(drop)
+        process::run_in_group(&command)
     }
 
     /// Makes `targets` with every processor of this machine.

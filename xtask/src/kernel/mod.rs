@@ -23,6 +23,7 @@ pub use make::{CROSS, compiler};
 pub use module::{Tree, hammer};
 use source::Series;
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -40,10 +41,20 @@ pub fn run(arguments: &KernelArgs) -> Result<ExitCode> {
     }
     let image = build(version)?.image;
     let place = paths::target_directory("kernel")?.join("vmlinux");
-    fs::copy(&image, &place)
+    replace(&image, &place)
         .with_context(|| format!("cannot copy {} to {}", image.display(), place.display()))?;
     println!("{}", place.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes `place` a copy of `file`. At every moment, and whenever this process is ended, it is the old
+/// file or the new one as a whole; who has the old one open keeps it.
+fn replace(file: &Path, place: &Path) -> io::Result<()> {
+    let directory = place.parent().unwrap_or(Path::new("."));
+    let partial = tempfile::tempdir_in(directory)?;
+    let copy = partial.path().join("copy");
+    fs::copy(file, &copy)?;
+    fs::rename(copy, place)
 }
 
 /// The version of the kernel that the command line calls `name`: `patched`, or `patched-6.12`.
@@ -141,6 +152,22 @@ fn lock(directory: &Path) -> Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name| directory.path().join(name);
+        fs::write(path("one"), "one").unwrap();
+        fs::write(path("two"), "number two").unwrap();
+        replace(&path("one"), &path("place")).unwrap();
+        let mut reader = File::open(path("place")).unwrap();
+        replace(&path("two"), &path("place")).unwrap();
+        assert_eq!(io::read_to_string(&mut reader).unwrap(), "one");
+        assert_eq!(fs::read_to_string(path("place")).unwrap(), "number two");
+        assert!(replace(&path("none"), &path("place")).is_err());
+        assert_eq!(fs::read_to_string(path("place")).unwrap(), "number two");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+    }
 
     #[test]
     fn a_patched_kernel_is_named_by_its_version_or_is_the_usual_one() {

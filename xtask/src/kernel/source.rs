@@ -104,7 +104,7 @@ pub fn prepare(tarball: &Path, series: &Series, directory: &Path) -> Result<()> 
     }
     fs::create_dir(&partial)?;
     let step = Step::start("unpacking the kernel's source");
-    process::output(
+    process::run_in_group(
         Command::new("tar")
             .arg("-xf")
             .arg(tarball)
