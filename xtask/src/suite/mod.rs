@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// What the name of the group of checks on the build starts with.
 const BUILD: &str = "build/";
+/// The test that no check of the guest is one by its name alone.
+const JUDGED: &str = "guest/every-requirement-with-a-check-is-judged";
 
 /// `cargo xtask test`.
 pub fn run(arguments: &TestArgs) -> Result<ExitCode> {
@@ -43,10 +45,11 @@ pub fn run(arguments: &TestArgs) -> Result<ExitCode> {
         .map(|name| format!("{BUILD}{name}"))
         .filter(|name| wanted(name))
         .collect();
-    let guests: Vec<Case> = conformance::cases(&arguments.firmware, arguments.full)
-        .into_iter()
-        .filter(|case| wanted(&case.to_string()))
-        .collect();
+    let mut guests = conformance::cases(&arguments.firmware, arguments.full);
+    let all = guests.len();
+    guests.retain(|case| wanted(&case.to_string()));
+    // Nothing can be said of what no run judges unless all are made.
+    let judged = guests.len() == all && arguments.firmware == defaults::FIRMWARE && wanted(JUDGED);
     if host.is_empty() && checks.is_empty() && guests.is_empty() && points.is_empty() {
         bail!("no test has a name that contains {:?}", arguments.only);
     }
@@ -54,6 +57,7 @@ pub fn run(arguments: &TestArgs) -> Result<ExitCode> {
         let names = host.iter().map(|test| test.name.clone());
         let names = names.chain(checks);
         let names = names.chain(guests.iter().map(Case::to_string));
+        let names = names.chain(judged.then(|| JUDGED.to_owned()));
         for name in names.chain(points.iter().map(matrix::name)) {
             println!("{name}");
         }
@@ -68,7 +72,7 @@ pub fn run(arguments: &TestArgs) -> Result<ExitCode> {
         tests.extend(check_build(arguments, &checks)?);
     }
     if !guests.is_empty() {
-        tests.extend(run_guests(arguments, &guests)?);
+        tests.extend(run_guests(arguments, &guests, judged)?);
     }
     if !points.is_empty() {
         tests.extend(run_points(arguments, &points)?);
@@ -147,20 +151,17 @@ fn run_points(arguments: &TestArgs, points: &[Point]) -> Result<Vec<Tested>> {
     Ok(rows.into_iter().map(|(_, tested)| tested).collect())
 }
 
-/// Runs the conformance guest. Where nothing is left out, each requirement that it has a check of has to
-/// get a verdict.
-fn run_guests(arguments: &TestArgs, cases: &[Case]) -> Result<Vec<Tested>> {
+/// Runs the conformance guest. If `judged`, each requirement that it has a check of has to get a verdict.
+fn run_guests(arguments: &TestArgs, cases: &[Case], judged: bool) -> Result<Vec<Tested>> {
     let runner = conformance::Runner::new(cases);
     let mut tests = run_some_at_once(arguments, cases, Case::to_string, |case| match &runner {
         Ok(runner) => runner.run(case),
         Err(error) => Verdict::Failed(format!("{error:#}")),
     });
     if let Ok(runner) = &runner
-        && arguments.only.is_none()
-        && arguments.firmware == defaults::FIRMWARE
+        && judged
     {
-        let name = "guest/every-requirement-with-a-check-is-judged";
-        tests.push(measure(arguments, name, || runner.all_judged())?);
+        tests.push(measure(arguments, JUDGED, || runner.all_judged())?);
     }
     Ok(tests)
 }
