@@ -4,8 +4,8 @@
 use super::source::Series;
 use crate::debian::{self, KernelVersion};
 use crate::error::WithHint;
-use crate::process;
 use crate::progress::Step;
+use crate::{process, setup};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,6 +26,7 @@ const NO_HISTORY: &str = "Unknown commit id";
 /// # Errors
 /// The first patch that does not fit, or what checkpatch says.
 pub fn check(version: KernelVersion) -> Result<String> {
+    setup::for_kernel()?;
     let series = Series::read(version)?;
     let tarball = debian::kernel_source(version)?;
     let place = tempfile::tempdir().context("no place for the source")?;
