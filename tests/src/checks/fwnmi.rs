@@ -222,9 +222,9 @@ fn system_resets(machine: &mut Machine) -> Verdict {
         .written
         .store(written.count() as u32, Ordering::Relaxed);
     STATE.processors.store(count as u32, Ordering::Relaxed);
-    for index in 1..count {
+    for (index, told) in TOLD.iter().enumerate().take(count).skip(1) {
         or_return!(processors::stop_one(machine, index));
-        let [_, seen] = &TOLD[index].r3;
+        let [_, seen] = &told.r3;
         need!(
             seen.load(Ordering::Relaxed) != 0,
             format!("processor {index} at the registered handler"),

@@ -57,11 +57,13 @@ struct Order {
 }
 
 impl Order {
-    const NONE: Order = Order {
-        token: AtomicU32::new(0),
-        inputs: [const { AtomicU32::new(0) }; INPUTS],
-        counts: [const { AtomicU32::new(0) }; 2],
-    };
+    const fn none() -> Order {
+        Order {
+            token: AtomicU32::new(0),
+            inputs: [const { AtomicU32::new(0) }; INPUTS],
+            counts: [const { AtomicU32::new(0) }; 2],
+        }
+    }
 
     fn set(&self, call: &Call) {
         self.token.store(call.token, Ordering::Relaxed);
@@ -90,8 +92,8 @@ impl Order {
 }
 
 /// The call that is interrupted, and the one in the handler.
-static INTERRUPTED: Order = Order::NONE;
-static NESTED: Order = Order::NONE;
+static INTERRUPTED: Order = Order::none();
+static NESTED: Order = Order::none();
 
 /// Protects: what the interrupted processor and its handler tell the boot processor; the boot
 /// processor sets it before it gives the job.
@@ -314,7 +316,7 @@ fn interrupt_all(machine: &mut Machine, rtas: &Rtas) -> Verdict {
 
 /// The status of a call that interrupts nothing.
 fn alone(machine: &mut Machine, rtas: &Rtas, call: &Call) -> i64 {
-    let order = Order::NONE;
+    let order = Order::none();
     order.set(call);
     order.make(rtas, machine.gate, SHARED.buffer(0))
 }

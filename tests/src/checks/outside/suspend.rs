@@ -60,7 +60,10 @@ pub(super) fn wakes(machine: &mut Machine) -> Verdict {
 
 /// Sums of all memory but what a call may write, what RTAS tells of every interrupt source, and the
 /// NVRAM's first bytes.
-fn all(machine: &mut Machine) -> Result<(Vec<u64>, Vec<Vec<i64>>, Vec<u8>), Verdict> {
+type All = (Vec<u64>, Vec<Vec<i64>>, Vec<u8>);
+
+/// What there is now.
+fn all(machine: &mut Machine) -> Result<All, Verdict> {
     let Some(rtas) = machine.rtas else {
         return Err(Verdict::Skip("no instance of RTAS".into()));
     };
