@@ -44,6 +44,7 @@ crash_now() {
   done
   [ $hammer = none ] || say_hammered
   phase crash
+  : >/tmp/crashing
   case $crash in
   sysrq-c | no-kdump) echo c >/proc/sysrq-trigger;;
   sysrq-b) echo b >/proc/sysrq-trigger;;

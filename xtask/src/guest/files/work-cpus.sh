@@ -11,9 +11,12 @@ while :; do
   round=$((round + 1))
   if [ $round -eq 3 ]; then
     : >/tmp/works-$1
-    # Everybody else is stopped soon, and only then this processor at its next addition: a removal
-    # would wait for the others.
-    [ "$2" = held ] && sleep 2
+    # Everybody else is stopped soon after the crash begins, and only then this processor at its next
+    # addition: a removal would wait for the others.
+    if [ "$2" = held ]; then
+      while [ ! -e /tmp/crashing ]; do sleep 0.1; done
+      sleep 2
+    fi
   fi
   dlpar add
 done
