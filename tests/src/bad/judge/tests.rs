@@ -67,6 +67,23 @@ fn a_call_that_can_be_done_has_a_status_of_its_own() {
 }
 
 #[test]
+fn a_status_that_was_there_before_may_have_been_stored_again() {
+    for world in worlds() {
+        let mut case = good(&world, "ibm,int-off");
+        let inputs = case.inputs as usize;
+        for (number, legal) in [(0, true), (-3i32 as u32, true), (1, false), (77, false)] {
+            case.cells[inputs] = number;
+            let wanted = if legal {
+                Ok(None)
+            } else {
+                Err(Deviation::NoStatus)
+            };
+            assert_eq!(after(&case, world.cell, |_| ()), wanted, "{number}");
+        }
+    }
+}
+
+#[test]
 fn a_call_with_wrong_counts_is_refused_and_told_so() {
     for world in worlds() {
         let mut case = good(&world, "nvram-fetch");
