@@ -50,6 +50,17 @@ pub fn ask_token(
     }
 }
 
+/// The value, or the end of the check.
+#[macro_export]
+macro_rules! or_return {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(verdict) => return verdict,
+        }
+    };
+}
+
 /// The outputs of a call, or the end of the check.
 #[macro_export]
 macro_rules! answer {

@@ -15,6 +15,7 @@ use crate::answer;
 use crate::board::gate::{self, Gate, Registers};
 use crate::board::memory::{self, Scratch};
 use crate::board::{fwnmi, hypercall, processor, stop};
+use crate::or_return;
 use crate::subject::Machine;
 use crate::subject::client::patterns;
 
@@ -164,14 +165,6 @@ fn give_back(machine: &mut Machine) -> Result<(), Verdict> {
 
 fn kept() -> Vec<u8> {
     KEPT.into_iter().flatten().map(memory::read_u8).collect()
-}
-
-macro_rules! or_return {
-    ($result:expr) => {
-        if let Err(verdict) = $result {
-            return verdict;
-        }
-    };
 }
 
 fn system_resets(machine: &mut Machine) -> Verdict {

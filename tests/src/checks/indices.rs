@@ -8,6 +8,7 @@ use guest::{need, pass, skip};
 
 use super::ask::{self, Bytes};
 use super::{Check, check};
+use crate::or_return;
 use crate::subject::Machine;
 use crate::subject::machine::cells;
 
@@ -130,16 +131,6 @@ fn all(
     ))
 }
 
-/// The value, or the end of the check.
-macro_rules! some {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(verdict) => return verdict,
-        }
-    };
-}
-
 /// The types that a property lists.
 fn types(machine: &Machine, property: &str) -> Vec<u32> {
     machine
@@ -156,7 +147,7 @@ fn form(machine: &mut Machine) -> Verdict {
     let (mut looked, mut found) = (0, 0);
     for (kind, property) in KINDS {
         for token in types(machine, property) {
-            match some!(all(machine, kind, token, 0)) {
+            match or_return!(all(machine, kind, token, 0)) {
                 Ok(list) => found += list.len(),
                 Err(status) => need!(
                     status == -3,
@@ -178,7 +169,7 @@ fn other_types(machine: &mut Machine) -> Verdict {
     for (kind, property) in KINDS {
         let listed = types(machine, property);
         for token in TYPES.into_iter().filter(|token| !listed.contains(token)) {
-            let (status, ..) = some!(one(machine, kind, token, 0, 1));
+            let (status, ..) = or_return!(one(machine, kind, token, 0, 1));
             need!(
                 status == -3,
                 format!("-3 for type {token:#x}, which {property} does not list"),
@@ -194,8 +185,8 @@ fn before(machine: &mut Machine) -> Verdict {
     let mut asked = 0;
     for (kind, property) in KINDS {
         for token in types(machine, property).into_iter().chain(TYPES) {
-            let zeros = some!(all(machine, kind, token, 0));
-            let ones = some!(all(machine, kind, token, 0xff));
+            let zeros = or_return!(all(machine, kind, token, 0));
+            let ones = or_return!(all(machine, kind, token, 0xff));
             need!(
                 zeros == ones,
                 format!("the same of type {token:#x} whatever the work area held: {zeros:x?}"),
@@ -216,7 +207,7 @@ fn static_sensors(machine: &mut Machine) -> Verdict {
             "one"
         );
         if machine.token(GET).is_some() {
-            let (status, ..) = some!(one(machine, SENSORS, token, 0, 1));
+            let (status, ..) = or_return!(one(machine, SENSORS, token, 0, 1));
             need!(
                 status == -3,
                 format!("-3 of {GET} for sensor {token}"),

@@ -10,6 +10,7 @@ use super::{Check, check};
 use crate::board::gate::{Gate, MSR_SF};
 use crate::board::processor;
 use crate::function;
+use crate::or_return;
 use crate::subject::{Machine, Rtas, Width};
 
 /// The checks, in order.
@@ -177,14 +178,6 @@ fn state(machine: &mut Machine, rtas: &Rtas, query: u32, server: u32) -> [i64; 2
         Ok(outcome) => [outcome.cells[0], outcome.cells[1]],
         Err(trap) => [-1_000_000, trap.vector as i64],
     }
-}
-
-macro_rules! or_return {
-    ($result:expr) => {
-        if let Err(verdict) = $result {
-            return verdict;
-        }
-    };
 }
 
 fn round_trips(machine: &mut Machine) -> Verdict {

@@ -10,6 +10,7 @@ use guest::{need, pass, skip};
 use super::ask::{self, Bytes};
 use super::{Check, check};
 use crate::answer;
+use crate::or_return;
 use crate::subject::Machine;
 use crate::subject::machine::cells;
 
@@ -89,26 +90,16 @@ fn all(machine: &mut Machine, location: &[u8], room: u32, fill: u8) -> Result<Ve
     ))
 }
 
-/// The value, or the end of the check.
-macro_rules! some {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(verdict) => return verdict,
-        }
-    };
-}
-
 fn whole(machine: &mut Machine) -> Verdict {
-    let bytes = some!(all(machine, b"", 128, 0));
+    let bytes = or_return!(all(machine, b"", 128, 0));
     need!(!bytes.is_empty(), "vital product data", "none");
     pass!("{} bytes", bytes.len())
 }
 
 fn parts(machine: &mut Machine) -> Verdict {
-    let whole = some!(all(machine, b"", 128, 0));
+    let whole = or_return!(all(machine, b"", 128, 0));
     for room in [1, 7, 32, 127] {
-        let parts = some!(all(machine, b"", room, 0));
+        let parts = or_return!(all(machine, b"", room, 0));
         need!(
             parts == whole,
             format!("the same in parts of {room} bytes"),
@@ -153,7 +144,7 @@ fn resource(bytes: &[u8], kind: u8) -> Option<(&[u8], &[u8])> {
 }
 
 fn locations(machine: &mut Machine) -> Verdict {
-    let data = some!(all(machine, b"", 128, 0));
+    let data = or_return!(all(machine, b"", 128, 0));
     let Some(stanzas) = stanzas(&data) else {
         guest::fail!("stanzas, each with YL", "{data:x?}")
     };
@@ -161,7 +152,7 @@ fn locations(machine: &mut Machine) -> Verdict {
 }
 
 fn of_location(machine: &mut Machine) -> Verdict {
-    let data = some!(all(machine, b"", 128, 0));
+    let data = or_return!(all(machine, b"", 128, 0));
     let Some(stanzas) = stanzas(&data) else {
         guest::fail!("stanzas, each with YL", "{data:x?}")
     };
@@ -169,7 +160,7 @@ fn of_location(machine: &mut Machine) -> Verdict {
     for code in &codes {
         let own = stanzas.iter().filter(|(other, _)| other == code);
         let wanted: Vec<u8> = own.flat_map(|(_, stanza)| stanza.iter().copied()).collect();
-        let told = some!(all(machine, code, 128, 0));
+        let told = or_return!(all(machine, code, 128, 0));
         need!(
             told == wanted,
             format!("the stanza of {}", code.escape_ascii()),
@@ -197,11 +188,11 @@ fn refused(machine: &mut Machine) -> Verdict {
 }
 
 fn anew(machine: &mut Machine) -> Verdict {
-    let first = some!(one(machine, b"", 16, 0, 1));
+    let first = or_return!(one(machine, b"", 16, 0, 1));
     if !first.more {
         skip!("all data are told at once")
     }
-    let again = some!(one(machine, b"", 16, 0, 1));
+    let again = or_return!(one(machine, b"", 16, 0, 1));
     need!(
         again.bytes == first.bytes,
         "the same from the beginning",
@@ -209,7 +200,7 @@ fn anew(machine: &mut Machine) -> Verdict {
         first.bytes,
         again.bytes
     );
-    let whole = some!(all(machine, b"", 128, 0));
+    let whole = or_return!(all(machine, b"", 128, 0));
     need!(
         whole.starts_with(&first.bytes),
         "all data by a sequence begun within another",
@@ -219,8 +210,8 @@ fn anew(machine: &mut Machine) -> Verdict {
 }
 
 fn before(machine: &mut Machine) -> Verdict {
-    let zeros = some!(all(machine, b"", 64, 0));
-    let ones = some!(all(machine, b"", 64, 0xff));
+    let zeros = or_return!(all(machine, b"", 64, 0));
+    let ones = or_return!(all(machine, b"", 64, 0xff));
     need!(
         zeros == ones,
         "the same in a work area of ones",
@@ -230,7 +221,7 @@ fn before(machine: &mut Machine) -> Verdict {
 }
 
 fn within_size(machine: &mut Machine) -> Verdict {
-    let whole = some!(all(machine, b"", 128, 0));
+    let whole = or_return!(all(machine, b"", 128, 0));
     let size = machine.rtas_property("ibm,vpd-size").map(cells);
     let Some([size]) = size.as_deref() else {
         guest::fail!("ibm,vpd-size, one cell", "{size:x?}")
