@@ -94,14 +94,16 @@ impl Runner {
         for (key, value) in machine.facts() {
             expectation = expectation.fact(key, value);
         }
-        let mut session = Session::start(&machine, &log_name(point), LIMIT)?;
-        session.forbid(&FORBIDDEN);
-        if point.task == Task::Hotplug {
-            let mut qmp = session.qmp()?;
-            processor::add_and_remove(&mut session, &mut qmp)?;
-        }
-        let ended = session.finish()?;
-        judge(&ended, &expectation)
+        let start = || {
+            let mut session = Session::start(&machine, &log_name(point), LIMIT)?;
+            session.forbid(&FORBIDDEN);
+            Ok(session)
+        };
+        let (ended, remark) = match point.task {
+            Task::Hotplug => processor::run(start)?,
+            _ => (start()?.finish()?, String::new()),
+        };
+        judge(&ended, &expectation).map(|()| remark)
     }
 
     /// QEMU has to end by itself, with a message.
@@ -117,7 +119,7 @@ impl Runner {
 }
 
 /// The verdict of a run that ended.
-fn judge(ended: &Ended, expectation: &Expectation) -> Result<String> {
+fn judge(ended: &Ended, expectation: &Expectation) -> Result<()> {
     let failures = expectation.failures(&ended.transcript());
     if !ended.status.success() || !failures.is_empty() {
         let reasons = failures.join("\n");
@@ -127,7 +129,7 @@ fn judge(ended: &Ended, expectation: &Expectation) -> Result<String> {
             ended.log.display()
         ));
     }
-    Ok(String::new())
+    Ok(())
 }
 
 /// What the guest is told to do.

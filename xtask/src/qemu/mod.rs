@@ -6,6 +6,7 @@ mod devices;
 mod machine;
 pub mod processor;
 mod qmp;
+pub mod removal;
 mod session;
 pub mod socket;
 mod visitor;

@@ -1,8 +1,27 @@
 //! A processor that comes and goes while the machine runs.
 
-use super::{Qmp, Session};
+use super::{Ended, Qmp, Session, removal};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// What the guest says when the processor may be taken away.
+const LEAVES: &str = "await-remove";
+/// How long QEMU may take to be gone after it has closed its sockets.
+const DYING: Duration = Duration::from_secs(10);
+
+/// Makes a run to its end in which a processor comes and goes, in a session that `start` makes: how it
+/// ended, and a remark for the report.
+pub fn run(mut start: impl FnMut() -> Result<Session>) -> Result<(Ended, String)> {
+    removal::outlive(LEAVES, || {
+        let mut session = start()?;
+        let mut qmp = session.qmp()?;
+        match add_and_remove(&mut session, &mut qmp) {
+            Err(error) if !session.ends_within(DYING) => Err(error),
+            _ => session.finish(),
+        }
+    })
+}
 
 /// Adds a processor when the guest asks for it, by `PHASE await-add`, and takes it away again at
 /// `PHASE await-remove`.

@@ -197,6 +197,12 @@ impl Session {
         }
     }
 
+    /// Whether QEMU has ended by itself, or does so within `limit`. What it prints until then is passed
+    /// over by later waits.
+    pub fn ends_within(&mut self, limit: Duration) -> bool {
+        self.wait_until(&[], Instant::now() + limit) == Seen::End
+    }
+
     /// Connects to QEMU's control socket. One connection at a time.
     pub fn qmp(&self) -> Result<Qmp> {
         Qmp::connect(&self.sockets.path().join("qmp"), self.deadline)

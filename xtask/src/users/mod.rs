@@ -144,12 +144,17 @@ pub fn alike(user: &User, first: &str, other: &str) -> Result<String> {
         let heard = run::hear(user, firmware)?;
         judged(user, firmware, &heard).map(|_| heard)
     });
-    let differences = compare::differences(&ours?.sections, &theirs?.sections);
+    let (ours, theirs) = (ours?, theirs?);
+    let differences = compare::differences(&ours.sections, &theirs.sections);
     let surprises = judge::differences(user, first, other, &differences);
     if !surprises.is_empty() {
         bail!("{}", surprises.join("\n"));
     }
-    Ok(format!("{} judged differences", differences.len()))
+    let mut detail = format!("{} judged differences", differences.len());
+    for heard in [&ours, &theirs] {
+        heard.remark_on(&mut detail);
+    }
+    Ok(detail)
 }
 
 fn judged(user: &User, firmware: &str, heard: &Heard) -> Result<String> {
@@ -160,10 +165,10 @@ fn judged(user: &User, firmware: &str, heard: &Heard) -> Result<String> {
     let good = |verdict: &&crate::guest::Verdict| verdict.passed;
     let verdicts = &heard.transcript.verdicts;
     let passed = verdicts.iter().filter(good).count();
-    Ok(format!(
-        "{passed} checks, {} known failures",
-        verdicts.len() - passed
-    ))
+    let known = verdicts.len() - passed;
+    let mut detail = format!("{passed} checks, {known} known failures");
+    heard.remark_on(&mut detail);
+    Ok(detail)
 }
 
 /// `cargo xtask users`.

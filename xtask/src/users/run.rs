@@ -4,7 +4,7 @@ use super::{User, compare, selftests};
 use crate::cli::IcMode;
 use crate::debian::{self, KernelVersion};
 use crate::guest::{self, Overlay, Transcript};
-use crate::qemu::{Emulator, Firmware, Machine, Session};
+use crate::qemu::{Emulator, Firmware, Machine, Session, removal};
 use crate::{defaults, paths};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -16,6 +16,8 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(300);
 /// The kernel: it has the devices `/dev/papr-*`.
 const KERNEL: KernelVersion = KernelVersion::V6_12;
+/// What a script says before a processor leaves.
+const LEAVES: &str = "cpu-leaves";
 /// What common.sh is called in the guest.
 const COMMON: &str = include_str!("../guest/files/user/common.sh");
 /// Lines of a console that no run may have.
@@ -35,18 +37,33 @@ pub struct Heard {
     pub sections: compare::Sections,
     /// The log of the run.
     pub log: PathBuf,
+    /// What else the report has to say.
+    pub remark: String,
+}
+
+impl Heard {
+    /// Adds a line with its remark, if there is one, to `detail`.
+    pub fn remark_on(&self, detail: &mut String) {
+        if !self.remark.is_empty() {
+            detail.push('\n');
+            detail.push_str(&self.remark);
+        }
+    }
 }
 
 /// Boots `user` on `firmware`.
 pub fn hear(user: &User, firmware: &str) -> Result<Heard> {
     let machine = machine(user, firmware)?;
     let name = format!("users {} {firmware}", user.name);
-    let mut session = Session::start(&machine, &name, LIMIT)?;
-    session.forbid(&FORBIDDEN);
-    if user.events {
-        cause_events(&mut session)?;
-    }
-    let ended = session.finish()?;
+    let run = || {
+        let mut session = Session::start(&machine, &name, LIMIT)?;
+        session.forbid(&FORBIDDEN);
+        if user.events {
+            cause_events(&mut session)?;
+        }
+        session.finish()
+    };
+    let (ended, remark) = removal::outlive(LEAVES, run)?;
     if !ended.status.success() {
         bail!("QEMU ended with {}: {}", ended.status, ended.log.display());
     }
@@ -62,6 +79,7 @@ pub fn hear(user: &User, firmware: &str) -> Result<Heard> {
         sections: compare::read(&sections),
         transcript,
         log: ended.log,
+        remark,
     })
 }
 

@@ -7,6 +7,7 @@ normal() { sed -E -e '/^C[1-9][0-9]* .*Empty$/d' -e '/^ +C[0-9]+$/d'; }
 online() { cat /sys/devices/system/cpu/online; }
 blocks() { ls -d /sys/devices/system/memory/memory* | wc -l; }
 
+phase cpu-leaves
 ask cpu-remove 0 'Validating CPU DLPAR capability...yes' drmgr -c cpu -r -q 1
 check cpu-removed "online: $(online)" [ $(online) = 0 ]
 ask cpu-add 0 '^CPU 1$' drmgr -c cpu -a -s 0x10000001
