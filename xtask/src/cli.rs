@@ -2,7 +2,7 @@
 
 use crate::build::Promise;
 use crate::defaults;
-use crate::points::Partition;
+use crate::partition::Partition;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -9,7 +9,7 @@
 //! [`users`] runs programs that others wrote to use RTAS.
 //! [`suite`] is the list of all tests, [`matrix`] its QEMU cases, [`crash`] the kdump
 //! scenarios, [`points`] kills processors at every instruction of RTAS, [`gdb`] drives QEMU's gdb stub
-//! for both, and [`report`] prints what came of them.
+//! for both, [`partition`] divides long work, and [`report`] prints what came of them.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -29,6 +29,7 @@ mod guest;
 mod kernel;
 mod matrix;
 mod mutants;
+mod partition;
 mod paths;
 mod points;
 mod process;

@@ -1,9 +1,9 @@
 //! What each firmware is known to fail, and why. What SLOF and VOF fail is why oxrtas exists, so it
 //! stays in the report; what oxrtas fails is work to do, or QEMU's.
 
-use super::case::FULL;
 use super::verdicts::Verdict;
 use crate::build::Promise;
+use crate::defaults;
 use conformance_guest::runs::Run;
 
 /// A firmware, as far as it is known what it fails.
@@ -66,7 +66,7 @@ const fn known(requirement: &'static str, check: &'static str, reason: &'static 
         requirement,
         check,
         widths: &[],
-        run: FULL,
+        run: defaults::GUEST_RUN,
         varies: false,
         reason,
     }

@@ -14,7 +14,7 @@ use crate::build::{self, Promise};
 use crate::cli::MutantsArgs;
 use crate::conformance::catalogue::Catalogue;
 use crate::conformance::{Heard, Laboratory};
-use crate::points::Partition;
+use crate::partition::Partition;
 use crate::progress::Step;
 use crate::report::{self, Count, Tested, Verdict};
 use crate::{paths, setup};

@@ -22,6 +22,7 @@ use crate::cli::{Broken, CrashPointsArgs, IcMode, ReportArgs};
 use crate::crash::symbols::Symbols;
 use crate::defaults;
 use crate::error::WithHint;
+use crate::partition::Partition;
 use crate::progress::Step;
 use crate::qemu::{Emulator, Firmware, Machine};
 use crate::report::{self, Count, Tested, Verdict};
@@ -36,7 +37,6 @@ use state::{Done, State};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
-pub use unit::Partition;
 use unit::{Kind, Setting, Share, Unit};
 
 /// Processors of the machine: one crashes, three can die, one is never started.
