@@ -2,6 +2,6 @@
 //! explores, that counts commits, and that a test of the models can weaken.
 
 #[cfg(all(test, loom))]
-pub use crate::models::atomic::{AtomicU64, Ordering};
+pub use crate::models::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(not(all(test, loom)))]
-pub use core::sync::atomic::{AtomicU64, Ordering};
+pub use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -4,8 +4,8 @@
 //! which runs on the big-endian target only, reads it in place.
 
 use core::mem::offset_of;
-use core::sync::atomic::AtomicU32;
 
+use crate::atomic::AtomicU32;
 use crate::epow::Epow;
 use crate::last_error::LastError;
 use crate::memory::Bounds;

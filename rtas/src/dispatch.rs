@@ -413,5 +413,7 @@ pub fn exhausted<M: CallerMemory>(
 
 #[cfg(all(test, not(loom)))]
 mod fuzz;
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;

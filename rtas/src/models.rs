@@ -6,6 +6,7 @@
 //! `-- --show-output` each model prints how many executions it explored.
 
 pub mod atomic;
+pub mod caller;
 pub mod explore;
 pub mod history;
 pub mod hypervisor;

@@ -1,4 +1,4 @@
-//! The double of core's atomic word.
+//! The doubles of core's atomic words.
 
 use core::cell::Cell;
 use std::sync::atomic::AtomicU64 as Counter;
@@ -21,6 +21,12 @@ pub enum Weakness {
     UnorderedScan,
     /// The first load after a successful compare and swap, the re-read, gives what was swapped in.
     NoReread,
+    /// A store is two of half the width.
+    Torn,
+    /// A store is never performed: it waits behind what comes next on its processor.
+    Late,
+    /// Only the first store counts.
+    FirstStays,
 }
 
 loom::thread_local! {
@@ -146,6 +152,50 @@ impl AtomicU64 {
             (Weakness::NoAcquire, Ordering::AcqRel) => Ordering::Release,
             (Weakness::NoRelease | Weakness::UnorderedScan, Ordering::AcqRel) => Ordering::Acquire,
             (_, order) => order,
+        }
+    }
+}
+
+/// A word of 32 bits that is stored and loaded only. Each access is a step of [`super::script`].
+#[derive(Debug)]
+pub struct AtomicU32 {
+    word: loom::sync::atomic::AtomicU32,
+    weakness: Weakness,
+}
+
+impl AtomicU32 {
+    /// A word that lacks nothing.
+    pub fn new(value: u32) -> Self {
+        Self {
+            word: loom::sync::atomic::AtomicU32::new(value),
+            weakness: Weakness::None,
+        }
+    }
+
+    /// The same word, which lacks something.
+    pub fn weakened(self, weakness: Weakness) -> Self {
+        Self { weakness, ..self }
+    }
+
+    /// As core's.
+    pub fn load(&self, order: Ordering) -> u32 {
+        step();
+        self.word.load(order)
+    }
+
+    /// As core's.
+    pub fn store(&self, value: u32, order: Ordering) {
+        step();
+        let half = |part: u32, of: u32| (part & 0xffff) | (of & !0xffff);
+        match self.weakness {
+            Weakness::Torn => {
+                self.word.store(half(value, self.word.load(order)), order);
+                step();
+                self.word.store(value, order);
+            }
+            Weakness::FirstStays if self.word.load(order) != 0 => (),
+            Weakness::Late => (),
+            _ => self.word.store(value, order),
         }
     }
 }

@@ -39,13 +39,16 @@ pub struct Model {
     config: Config,
     words: Vec<AtomicU64>,
     sources: Vec<Source>,
-    /// First source and number of sources that the one device has, for `ibm,change-msi`.
-    pub device: Mutex<Option<(u32, u32)>>,
+    /// First source and number of sources that each device has, for `ibm,change-msi`. A device is
+    /// known by its configuration address, which is its place here.
+    pub devices: Mutex<[Option<(u32, u32)>; 2]>,
+    /// Hypercalls about devices, in whose every order loom explores them: it does not know of the lock.
+    about_devices: Source,
     missing: Missing,
 }
 
 impl Model {
-    /// Sources that were left enabled at server 1, priority 5; the one device has none of them.
+    /// Sources that were left enabled at server 1, priority 5; no device has any of them.
     pub fn new(sources: u32, missing: Missing) -> Self {
         let word = Word::at_reset(BOOT as u16).set_xive(1, 5).int_on();
         Self {
@@ -57,7 +60,8 @@ impl Model {
                 .map(|_| AtomicU64::weakened(word.bits(), missing.weakness))
                 .collect(),
             sources: (0..sources).map(|_| Source::new(1 << 8 | 5)).collect(),
-            device: Mutex::new(None),
+            devices: Mutex::new([None; 2]),
+            about_devices: Source::new(0),
             missing,
         }
     }
@@ -128,21 +132,27 @@ impl Model {
         source.store(value, Ordering::Relaxed);
     }
 
-    /// `ibm,change-msi` of a device that has or wants sources: the new block is allocated first, and
-    /// a source that is freed is all zeros, which is enabled (`xics_spapr_free_irq`).
-    fn change_msi(&self, wanted: u32) -> [u32; 2] {
+    /// `ibm,change-msi` of a device that has or wants sources: the new block is the first that is
+    /// free, the old one is freed after that (`rtas_ibm_change_msi`), and a source that is freed is
+    /// all zeros, which is enabled (`xics_spapr_free_irq`).
+    fn change_msi(&self, device: u32, wanted: u32) -> [u32; 2] {
         let (new, freed) = {
-            let mut device = self.device.lock().expect("no test dies in here");
-            if wanted == 0 && device.is_none() {
-                return [status::HARDWARE_ERROR as u32, 0];
-            }
-            let after_old = device.map_or(FIRST, |(first, count)| first + count);
-            let room = FIRST + self.config.source_count - after_old;
-            if wanted > room {
-                return [status::HARDWARE_ERROR as u32, 0];
-            }
-            let new = (wanted > 0).then_some((after_old, wanted));
-            (new, core::mem::replace(&mut *device, new))
+            let mut devices = self.devices.lock().expect("no test dies in here");
+            let taken = |source: u32| {
+                let blocks = devices.iter().flatten();
+                let mut blocks = blocks.map(|(first, count)| *first..first + count);
+                blocks.any(|block| block.contains(&source))
+            };
+            let end = FIRST + self.config.source_count;
+            let mut starts = FIRST..end.saturating_sub(wanted) + 1;
+            let free = starts.find(|first| !(*first..first + wanted).any(taken));
+            let has = devices[device as usize];
+            let new = match (wanted, free, has) {
+                (0, _, None) | (1.., None, _) => return [status::HARDWARE_ERROR as u32, 0],
+                (0, _, Some(_)) => None,
+                (_, Some(first), _) => Some((first, wanted)),
+            };
+            (new, core::mem::replace(&mut devices[device as usize], new))
         };
         for number in freed
             .into_iter()
@@ -183,13 +193,15 @@ impl Platform for Caller<'_> {
                 self.model.write(number, packed(server, priority));
             }
         } else if called == token("ibm,query-interrupt-source-number") {
-            let device = *self.model.device.lock().expect("no test dies in here");
-            outputs = match device {
+            self.model.about_devices.fetch_add(1, Ordering::Relaxed);
+            let devices = self.model.devices.lock().expect("no test dies in here");
+            outputs = match devices[input(0) as usize] {
                 Some((first, count)) if input(3) < count => [0, first + input(3)],
                 _ => [status::HARDWARE_ERROR as u32, 0],
             };
         } else if called == token("ibm,change-msi") {
-            outputs = self.model.change_msi(input(4));
+            self.model.about_devices.fetch_add(1, Ordering::Relaxed);
+            outputs = self.model.change_msi(input(0), input(4));
         } else {
             assert_eq!(called, token("query-cpu-stopped-state"));
         }

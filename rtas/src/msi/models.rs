@@ -7,8 +7,9 @@ use rtas_abi::status;
 
 use super::change_msi;
 use crate::decode::Header;
-use crate::memory::{Bounds, BytePlace, CallerMemory, CellWidth, Cells, Place};
+use crate::memory::{CallerMemory, CellWidth, Cells};
 use crate::models::atomic::Weakness;
+use crate::models::caller::{AT, Buffer};
 use crate::models::explore::Explorer;
 use crate::models::history::{Call, Event, Outcome, is_linearizable};
 use crate::models::hypervisor::{Missing, Model};
@@ -18,48 +19,21 @@ use crate::source::Sources;
 use crate::table;
 use crate::testing::{FIRST, token};
 
-/// Where a caller's argument buffer is.
-const AT: u64 = 0x100;
-
-/// A caller's argument buffer: nobody else's, so no part of the model.
-struct Buffer([u32; 13]);
-
-impl CallerMemory for Buffer {
-    fn bounds(&self) -> Bounds {
-        Bounds {
-            memory_end: 0x1000,
-            whole_buffers: Bounds::whole_buffers(0x1000),
-            private: 0x2000..0x3000,
-        }
-    }
-    fn load32(&self, place: Place) -> u32 {
-        self.0[(place.address() - AT) as usize / 4]
-    }
-    fn load64(&self, _: Place) -> u64 {
-        unreachable!("its cells have 32 bits")
-    }
-    fn store32(&mut self, place: Place, value: u32) {
-        self.0[(place.address() - AT) as usize / 4] = value;
-    }
-    fn store64(&mut self, _: Place, _: u64) {
-        unreachable!("its cells have 32 bits")
-    }
-    fn load8(&self, _: BytePlace) -> u8 {
-        unreachable!("it is aligned")
-    }
-    fn store8(&mut self, _: BytePlace, _: u8) {
-        unreachable!("it is aligned")
-    }
+/// The first device asks for `wanted` sources: its status.
+fn change(model: &Model, wanted: u32) -> i32 {
+    change_of(model, 0, wanted)
 }
 
-/// The device asks for `wanted` sources: its status.
-fn change(model: &Model, wanted: u32) -> i32 {
+/// A device asks for `wanted` sources: its status.
+fn change_of(model: &Model, device: u32, wanted: u32) -> i32 {
     let caller = model.caller();
     let instance = model.instance();
     let sources = Sources::new(instance, &caller);
-    let before = model.commits(FIRST) + model.commits(FIRST + 1);
+    let all = FIRST..FIRST + sources.count();
+    let commits = || all.clone().map(|number| model.commits(number)).sum::<u64>();
+    let before = commits();
     let token = token("ibm,change-msi");
-    let mut memory = Buffer([token, 6, 4, 1, 0, 0, 3, wanted, 1, 0, 0, 0, 0]);
+    let mut memory = Buffer([token, 6, 4, device, 0, 0, 3, wanted, 1, 0, 0, 0, 0]);
     let cells = Cells::new(&memory.bounds(), CellWidth::Bits32, AT).expect("a place for cells");
     let shape = table::shape(table::index_of("ibm,change-msi").unwrap()).unwrap();
     let request = Header::read(&memory, cells).request(shape);
@@ -72,21 +46,25 @@ fn change(model: &Model, wanted: u32) -> i32 {
         token,
         &request.expect("a buffer that is in order"),
     );
-    let commits = model.commits(FIRST) + model.commits(FIRST + 1) - before;
-    assert!(caller.writes.get() <= commits, "more writes than commits");
+    let made = commits() - before;
+    assert!(caller.writes.get() <= made, "more writes than commits");
     status
 }
 
 /// A call on the first source: Linux need not know that the source is about to go.
 fn call(model: &Model, call: Call) -> Event {
+    call_on(model, FIRST, call)
+}
+
+fn call_on(model: &Model, number: u32, call: Call) -> Event {
     let caller = model.caller();
     let instance = model.instance();
     let sources = Sources::new(instance, &caller);
     let mut cells = HypervisorBuffer::new();
     let change = match call {
-        Call::Off => sources.int_off(FIRST, &mut cells),
-        Call::On => sources.int_on(FIRST, &mut cells),
-        Call::Set(server, priority) => sources.set_xive(FIRST, server, priority, &mut cells),
+        Call::Off => sources.int_off(number, &mut cells),
+        Call::On => sources.int_on(number, &mut cells),
+        Call::Set(server, priority) => sources.set_xive(number, server, priority, &mut cells),
         Call::Get | Call::Reset => unreachable!("not in these models"),
     };
     assert_eq!(sources.finish(change, &mut cells), status::SUCCESS);
@@ -99,7 +77,7 @@ const RESET: Event = (Call::Reset, Outcome::Done);
 /// A device that has the first of two sources, both enabled.
 fn model(missing: Missing) -> Arc<Model> {
     let model = Model::new(2, missing);
-    *model.device.lock().expect("nobody died") = Some((FIRST, 1));
+    model.devices.lock().expect("nobody died")[0] = Some((FIRST, 1));
     Arc::new(model)
 }
 
@@ -159,7 +137,7 @@ fn the_next_call_on_each_source_repairs_what_a_dead_caller_left_half_done() {
                     assert_eq!(sources.finish(change, &mut cells), status::SUCCESS);
                     assert!(model.agrees(number), "dead at step {steps}");
                 }
-                let has = model.device.lock().expect("nobody died").is_some();
+                let has = model.devices.lock().expect("nobody died")[0].is_some();
                 let next = change(&model, 0);
                 assert_eq!(next == status::SUCCESS, has);
                 assert!(model.agrees(FIRST) && model.agrees(FIRST + 1));
@@ -169,31 +147,7 @@ fn the_next_call_on_each_source_repairs_what_a_dead_caller_left_half_done() {
     }
 }
 
-/// Both by mistake at once: both finish, with a status that one order of them gives.
-#[test]
-fn two_changes_at_once_both_finish_with_a_legal_status() {
-    let explorer = Explorer::bounded(2);
-    for (first, second) in [(0, 0), (0, 1), (1, 0)] {
-        explorer.explore(move || {
-            let model = model(Missing::default());
-            let others = Arc::clone(&model);
-            let thread = thread::spawn(move || change(&others, second));
-            let statuses = [change(&model, first), thread.join().expect("no panic")];
-            let legal = |status: &i32| [status::SUCCESS, status::HARDWARE_ERROR].contains(status);
-            assert!(statuses.iter().all(legal), "{statuses:?}");
-            assert!(statuses.contains(&status::SUCCESS), "{statuses:?}");
-            for number in [FIRST, FIRST + 1] {
-                let caller = model.caller();
-                let instance = model.instance();
-                let sources = Sources::new(instance, &caller);
-                let mut cells = HypervisorBuffer::new();
-                let change = sources.int_off(number, &mut cells);
-                assert_eq!(sources.finish(change, &mut cells), status::SUCCESS);
-                assert!(model.agrees(number));
-            }
-        });
-    }
-}
+mod at_once;
 
 fn without(missing: Missing) {
     for other in [Call::On, Call::Set(2, 7)] {

@@ -1,7 +1,8 @@
 //! The interrupt sources under loom: properties (a) to (c) of the rules of concurrency, with
 //! callers that die at any step.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use loom::thread;
 use rtas_abi::status;
@@ -279,6 +280,91 @@ fn a_refused_transition_is_taken_back_or_built_upon() {
             assert!(model.agrees(FIRST));
         });
     }
+}
+
+/// A reader beside the same. What it sees of the refused transition no order of the calls explains, if
+/// it is taken back: it is the one state that a reader may see and nobody made. A processor that moves
+/// the source, as Linux does (arch/powerpc/sysdev/xics/ics-rtas.c:ics_rtas_set_affinity), writes the
+/// priority back that it read; the next ibm,set-xive replaces it.
+#[test]
+fn a_reader_beside_a_refused_transition_sees_it_or_the_state_before_and_nothing_else() {
+    const BEFORE: (u32, u32) = (1, 5);
+    const REFUSED: (u32, u32) = (GOING, 6);
+    const MOVED_TO: u32 = 2;
+    /// Status of the refused call, what was read, what is left.
+    type Seen = (i32, (u32, u32), (u32, u32));
+    let all: Arc<Mutex<BTreeSet<Seen>>> = Arc::default();
+    let sink = Arc::clone(&all);
+    Explorer::exhaustive().explore(move || {
+        let model = Arc::new(Model::new(1, Missing::default()));
+        let other = Arc::clone(&model);
+        let mover = thread::spawn(move || {
+            let Outcome::State(server, priority) = call(&other, Call::Get) else {
+                unreachable!("that is what it answers");
+            };
+            call(&other, Call::Set(MOVED_TO, priority));
+            (server, priority)
+        });
+        let caller = model.caller();
+        let sources = Sources::new(model.instance(), &caller);
+        let mut buffer = HypervisorBuffer::new();
+        let change = sources.set_xive(FIRST, GOING, REFUSED.1, &mut buffer);
+        let status = sources.finish(change, &mut buffer);
+        let read = mover.join().expect("no thread panics");
+        let last = model.state(FIRST);
+        assert!(!last.masked && model.agrees(FIRST));
+        sink.lock()
+            .expect("no panic")
+            .insert((status, read, (last.server, last.priority)));
+        // Whatever was left, the next one is as it says.
+        call(&model, Call::Set(1, 5));
+        assert_eq!(model.state(FIRST), Model::START);
+        assert!(model.agrees(FIRST));
+    });
+    let wanted = [
+        // One after the other, or beside each other and explained: the mover built on it.
+        (status::PARAMETER_ERROR, BEFORE, (MOVED_TO, BEFORE.1)),
+        (status::SUCCESS, BEFORE, (MOVED_TO, BEFORE.1)),
+        (status::SUCCESS, REFUSED, (MOVED_TO, REFUSED.1)),
+        // Read between the commit and the taking back: a priority that was refused is kept.
+        (status::PARAMETER_ERROR, REFUSED, (MOVED_TO, REFUSED.1)),
+    ];
+    assert_eq!(*all.lock().expect("no panic"), wanted.into());
+}
+
+/// A processor that dies between the commit and the taking back leaves the refused state in the word: it
+/// is read, with status 0, until the next call. That masks, or is refused and takes it back no further
+/// than to what the dead one made, or gives the source to a server that is there.
+#[test]
+fn a_dead_caller_may_leave_a_server_that_is_gone_and_the_next_call_masks_or_moves() {
+    Explorer::exhaustive().explore_steps(6, |steps| {
+        let model = Model::new(1, Missing::default());
+        let died = dies_at(steps, || {
+            let caller = model.caller();
+            let sources = Sources::new(model.instance(), &caller);
+            let mut buffer = HypervisorBuffer::new();
+            let change = sources.set_xive(FIRST, GOING, 6, &mut buffer);
+            sources.finish(change, &mut buffer);
+        });
+        let Specified {
+            server, priority, ..
+        } = model.state(FIRST);
+        assert!([(1, 5), (GOING, 6)].contains(&(server, priority)));
+        assert_eq!(call(&model, Call::Get), Outcome::State(server, priority));
+        let caller = model.caller();
+        let sources = Sources::new(model.instance(), &caller);
+        let mut buffer = HypervisorBuffer::new();
+        let on = sources.int_on(FIRST, &mut buffer);
+        let on = sources.finish(on, &mut buffer);
+        assert_eq!(on == status::PARAMETER_ERROR, server == GOING);
+        assert_eq!(call(&model, Call::Get), Outcome::State(server, priority));
+        assert_eq!(call(&model, Call::Off), Outcome::Done);
+        assert!(model.word(FIRST).effective(0).is_masked() && model.agrees(FIRST));
+        assert_eq!(call(&model, Call::Set(2, 7)), Outcome::Done);
+        assert_eq!(call(&model, Call::On), Outcome::Done);
+        assert!(model.agrees(FIRST));
+        died
+    });
 }
 
 fn without(missing: Missing) {

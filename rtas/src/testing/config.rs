@@ -3,8 +3,7 @@
 // loom's models use a part of it only.
 #![cfg_attr(loom, allow(dead_code))]
 
-use core::sync::atomic::AtomicU32;
-
+use crate::atomic::AtomicU32;
 use crate::config::{Config, LeaveBuffer, MAGIC, MAX_CALLS, MAX_UNKNOWN, SOURCES_ARE_NATIVE};
 use crate::epow::Epow;
 use crate::last_error::LastError;
