@@ -64,6 +64,10 @@ void oxrtas_slot_exit(void);
 int oxrtas_ask_init(void);
 void oxrtas_ask_exit(void);
 
+/* /proc/oxrtas_memory. */
+int oxrtas_memory_init(void);
+void oxrtas_memory_exit(void);
+
 /* Sources of each caller, and sources that all share. */
 #define OWN_SOURCES	4
 #define SHARED_SOURCES	4

@@ -337,6 +337,27 @@ static int start(const struct cpumask *wanted)
 	return 0;
 }
 
+/* The files of the module's other parts, all of them or none. */
+static int __init make_files(void)
+{
+	int error = oxrtas_slot_init();
+
+	if (error)
+		return error;
+	error = oxrtas_ask_init();
+	if (error)
+		goto no_ask;
+	error = oxrtas_memory_init();
+	if (error)
+		goto no_memory;
+	return 0;
+no_memory:
+	oxrtas_ask_exit();
+no_ask:
+	oxrtas_slot_exit();
+	return error;
+}
+
 static int __init hammer_init(void)
 {
 	bool nobody = !strcmp(processors, "none");
@@ -359,12 +380,7 @@ static int __init hammer_init(void)
 	if (!error && !proc_create_single("oxrtas_hammer", 0444, NULL, show))
 		error = -ENOMEM;
 	if (!error) {
-		error = oxrtas_slot_init();
-		if (!error) {
-			error = oxrtas_ask_init();
-			if (error)
-				oxrtas_slot_exit();
-		}
+		error = make_files();
 		if (error)
 			remove_proc_entry("oxrtas_hammer", NULL);
 	}
@@ -375,6 +391,7 @@ static int __init hammer_init(void)
 
 static void __exit hammer_exit(void)
 {
+	oxrtas_memory_exit();
 	oxrtas_ask_exit();
 	oxrtas_slot_exit();
 	remove_proc_entry("oxrtas_hammer", NULL);

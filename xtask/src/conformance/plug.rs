@@ -1,6 +1,6 @@
 //! A PCI device that comes and goes while the guest asks for it.
 
-use crate::qemu::{Session, come_and_go};
+use crate::qemu::{Session, Stay, come_and_go};
 use anyhow::Result;
 use conformance_guest::runs::{LAST_LINE, PLUG, PLUGGED};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ pub fn while_asked(session: &mut Session) -> Result<u32> {
         let stop = AtomicBool::new(false);
         let qmp = session.qmp()?;
         let waited = thread::scope(|scope| {
-            let visitor = scope.spawn(|| come_and_go(qmp, &stop, DEVICE.0, DEVICE.1));
+            let visitor = scope.spawn(|| come_and_go(qmp, &stop, DEVICE.0, DEVICE.1, Stay::Short));
             let waited = session.wait_for(&[PLUGGED]);
             stop.store(true, Ordering::Relaxed);
             // Joining fails for a thread that panicked only.

@@ -373,6 +373,12 @@ pub const ALL: &[Scenario] = &[
         "slots-msi-control/xics-4-2G",
         "the same processor, held outside RTAS",
     ),
+    ERRD,
+    control(
+        ERRD,
+        "errd-control/xics-4-2G",
+        "the same processor, held outside RTAS",
+    ),
     Scenario {
         name: "second/xics-4-2G",
         description: "the kdump kernel panics as well, after a processor died inside ibm,int-off",
@@ -507,6 +513,20 @@ const SLOTS: Scenario = Scenario {
         processors: VICTIM,
         work: Work::Slots,
         place: Place::Inside(name::IBM_CHANGE_MSI),
+        fate: Fate::Frozen,
+        and: None,
+    }),
+    ..FROZEN
+};
+
+const ERRD: Scenario = Scenario {
+    name: "errd/xics-4-2G",
+    description: "drmgr, which rtas_errd started to take in a PCI device, dies inside \
+                  ibm,configure-connector that it calls from user space",
+    hold: Some(Hold {
+        processors: VICTIM,
+        work: Work::Errd,
+        place: Place::Inside(name::IBM_CONFIGURE_CONNECTOR),
         fate: Fate::Frozen,
         and: None,
     }),

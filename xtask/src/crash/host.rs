@@ -7,7 +7,7 @@ use super::subject::Subject;
 use super::symbols::Symbols;
 use crate::debian::{self, Kernel};
 use crate::error::WithHint;
-use crate::guest::{Contents, Mode, initramfs};
+use crate::guest::{Contents, Mode, Overlay, initramfs, overlaid};
 use crate::kernel;
 use crate::qemu::{Bootable, Emulator, Firmware, Machine};
 use anyhow::{Context, Result};
@@ -124,11 +124,7 @@ impl Host {
             emulator: emulator.clone(),
             firmware: firmware.clone(),
             kernel: Some(kernel.kernel.image.clone()),
-            initramfs: Some(if scenario.needs_module() {
-                kernel.with_hammer(&subject.kernel, &self.programs)?
-            } else {
-                kernel.initramfs.clone()
-            }),
+            initramfs: Some(kernel.for_scenario(scenario, &subject.kernel, &self.programs)?),
             append: words.join(" "),
             cpu: subject.cpu.clone(),
             ic_mode: scenario.ic_mode,
@@ -166,6 +162,30 @@ impl Prepared {
                 hammer: None,
             })?,
         })
+    }
+
+    /// The file system for `scenario`.
+    fn for_scenario(&self, scenario: &Scenario, name: &str, programs: &Path) -> Result<PathBuf> {
+        if !scenario.needs_module() {
+            return Ok(self.initramfs.clone());
+        }
+        let base = self.with_hammer(name, programs)?;
+        if !scenario.needs_daemon() {
+            return Ok(base);
+        }
+        overlaid(
+            &base,
+            &Overlay {
+                name: "errd",
+                root: &debian::user_programs()?,
+                programs: &["usr/sbin/drmgr", "usr/sbin/rtas_errd"],
+                files: &["etc/ppc64-diag/ppc64-diag.config"],
+                others: Vec::new(),
+                texts: Vec::new(),
+                modules: &["rpadlpar_io"],
+                kernel: &self.kernel,
+            },
+        )
     }
 
     /// The same file system with the test module, for the kernel that the command line calls `name`.

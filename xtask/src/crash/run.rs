@@ -100,7 +100,8 @@ pub fn run(
     let name = name.as_str();
     let limit = Duration::from_secs(scenario.limit_seconds);
     let mut failures = Vec::new();
-    let door = scenario.is_visited().then(Door::new).transpose()?;
+    let stay = scenario.visits();
+    let door = stay.map(Door::new).transpose()?;
     let mut machine = machine.clone();
     machine.extra.extend(door.iter().flat_map(Door::arguments));
     let machine = &machine;

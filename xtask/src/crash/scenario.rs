@@ -3,6 +3,7 @@
 pub use super::outcome::{Expected, Outcome, Regime};
 
 use crate::cli::IcMode;
+use crate::qemu::Stay;
 use std::iter::successors;
 
 /// How the kernel is made to crash: the guest's `oxrtas.crash=`, and what the host does.
@@ -90,6 +91,10 @@ pub enum Work {
     /// ibm,configure-connector and ibm,change-msi among others, under the kernel's RTAS lock. Kernels
     /// from 6.12 on (`dt` in `/sys/kernel/dlpar`).
     Slots,
+    /// The same as Debian's `rtas_errd` does it: the kernel hands it the event, and it starts
+    /// `drmgr`, which makes the calls from user space (`sys_rtas`, arch/powerpc/kernel/rtas.c), also
+    /// under the kernel's lock.
+    Errd,
     /// What the test module does: the interrupt calls, without a lock ([`Scenario::hammer`]).
     Hammer,
 }
@@ -103,14 +108,25 @@ impl Work {
             Self::Cores => "cpus",
             Self::Msi => "msi",
             Self::Slots => "slots",
+            Self::Errd => "errd",
             Self::Hammer => "hammer",
+        }
+    }
+
+    /// How long the device stays that the host plugs and unplugs for the work; nothing where it does
+    /// not.
+    pub fn stay(self) -> Option<Stay> {
+        match self {
+            Self::Slots => Some(Stay::Short),
+            Self::Errd => Some(Stay::UntilTakenIn),
+            Self::Clock | Self::Console | Self::Cores | Self::Msi | Self::Hammer => None,
         }
     }
 
     /// QEMU's arguments for what the work needs.
     pub fn devices(self) -> &'static [&'static str] {
         match self {
-            Self::Clock | Self::Cores | Self::Slots | Self::Hammer => &[],
+            Self::Clock | Self::Cores | Self::Slots | Self::Errd | Self::Hammer => &[],
             Self::Msi => &[
                 "-netdev",
                 "user,id=network",
@@ -252,12 +268,17 @@ impl Scenario {
 
     /// Whether the guest needs the test module.
     pub fn needs_module(&self) -> bool {
-        self.hammer.is_some() || self.is_visited() || self.unplugs
+        self.hammer.is_some() || self.visits().is_some() || self.unplugs
     }
 
-    /// Whether the host plugs and unplugs a device.
-    pub fn is_visited(&self) -> bool {
-        self.works().any(|work| work == Work::Slots)
+    /// How long the device stays that the host plugs and unplugs, if it does.
+    pub fn visits(&self) -> Option<Stay> {
+        self.works().find_map(Work::stay)
+    }
+
+    /// Whether the guest needs `rtas_errd` and `drmgr`.
+    pub fn needs_daemon(&self) -> bool {
+        self.works().any(|work| work == Work::Errd)
     }
 
     /// QEMU's `-smp`, with room for the processor that comes and goes.
@@ -308,7 +329,7 @@ mod tests {
     #[test]
     fn nothing_is_plugged_where_the_processor_that_crashes_takes_interrupts_while_it_is_stopped() {
         for scenario in ALL.iter().filter(|one| one.crash == Crash::SysrqB) {
-            assert!(!scenario.is_visited(), "{}", scenario.name);
+            assert!(scenario.visits().is_none(), "{}", scenario.name);
         }
     }
 }

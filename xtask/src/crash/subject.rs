@@ -1,6 +1,6 @@
 //! What is crashed: firmware, kernel, QEMU and processor model.
 
-use super::scenario::{Outcome, Regime, Scenario};
+use super::scenario::{Outcome, Regime, Scenario, Work};
 use crate::build::Promise;
 use crate::cli::{IcMode, QemuCrashArgs};
 use crate::guest::Transcript;
@@ -67,7 +67,8 @@ impl Subject {
     /// Why `scenario` cannot be run on this, if it cannot.
     pub fn cannot(&self, scenario: &Scenario) -> Option<&'static str> {
         let old = ["6.1", "patched-6.1"].contains(&self.kernel.as_str());
-        (old && scenario.is_visited()).then_some("/sys/kernel/dlpar has `dt` from Linux 6.12 on")
+        let needs = scenario.works().any(|work| work == Work::Slots);
+        (old && needs).then_some("/sys/kernel/dlpar has `dt` from Linux 6.12 on")
     }
 
     /// Whether the interrupt calls follow LoPAR: the answers of those that QEMU implements do not.

@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Our own part of the file system.
-pub(super) const SCRIPTS: [(&str, &str); 18] = [
+pub(super) const SCRIPTS: [(&str, &str); 19] = [
     ("init", include_str!("files/init.sh")),
     ("oxrtas/summary.sh", include_str!("files/summary.sh")),
     (
@@ -40,6 +40,7 @@ pub(super) const SCRIPTS: [(&str, &str); 18] = [
         include_str!("files/work-console.sh"),
     ),
     ("oxrtas/work-cpus.sh", include_str!("files/work-cpus.sh")),
+    ("oxrtas/work-errd.sh", include_str!("files/work-errd.sh")),
     ("oxrtas/work-msi.sh", include_str!("files/work-msi.sh")),
     ("oxrtas/work-slots.sh", include_str!("files/work-slots.sh")),
     ("oxrtas/profile.sh", include_str!("files/profile.sh")),

@@ -17,7 +17,7 @@ pub use devices::Attached;
 pub use machine::{Firmware, Machine};
 pub use qmp::Qmp;
 pub use session::{Ended, Session};
-pub use visitor::{Door, come_and_go};
+pub use visitor::{Door, Stay, come_and_go};
 
 use crate::build::{self, Promise};
 use crate::cli::{MachineArgs, QemuArgs};

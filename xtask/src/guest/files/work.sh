@@ -5,13 +5,14 @@ start_work() {
   # It is there already.
   hammer) return;;
   msi) load_modules;;
-  slots)
+  errd | slots)
     load_modules
     # It may hammer already.
     [ -e /proc/oxrtas_slot ] || insmod /lib/oxrtas_hammer.ko processors=none ||
-      verdict slots fail "the module does not load"
-    # The host plugs and unplugs from now on: what is there when the kernel starts is no hot plug.
-    phase plug
+      verdict $1 fail "the module does not load"
+    # The host plugs and unplugs from now on: what is there when the kernel starts is no hot plug. The
+    # daemon of errd says it itself.
+    [ $1 = errd ] || phase plug
     ;;
   esac
   if [ ! -e /oxrtas/work-$1.sh ]; then
