@@ -310,7 +310,7 @@ impl Call {
     }
 }
 
-/// Safe against everything: the four interrupt calls (DESIGN.md section 3, rule 7).
+/// Safe against everything: the four interrupt calls (docs/concurrency.md).
 const INTERRUPT: Capability = Capability::all();
 /// No hypercall, and nothing that others see.
 const STATELESS: Capability = Capability::all();

@@ -1,5 +1,5 @@
 //! QEMU's side of `H_RTAS`, as far as the blob's own work depends on it: the XICS calls with all
-//! their departures from LoPAR (PLATFORM.md section 5), the stopped state of processors, MSI.
+//! their departures from LoPAR (hw/intc/xics_spapr.c of QEMU), the stopped state of processors, MSI.
 //! Other calls answer what a test puts into [`State::answers`].
 
 use std::collections::{BTreeSet, HashMap};

@@ -1,4 +1,4 @@
-//! Which functions an image promises in `/rtas` (DESIGN.md section 5).
+//! Which functions an image promises in `/rtas` (docs/binding).
 
 use crate::error::WithHint;
 use crate::points::record::{self, Record};

@@ -61,7 +61,7 @@ pub fn plan(pattern: &str, subjects: &[Subject], controls: bool) -> (Vec<Case>, 
     (cases, asked)
 }
 
-/// What belongs to `case` (DESIGN.md section 1): the same processors held outside RTAS, and a
+/// What belongs to `case` (docs/crash.md): the same processors held outside RTAS, and a
 /// patched kernel without the lists.
 fn controls_of(case: &Case) -> Vec<Case> {
     let outside = catalogue::ALL
