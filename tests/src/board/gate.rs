@@ -430,6 +430,32 @@ pub const MSR_SF: u64 = 1 << 63;
 /// MSR\[RI\], recoverable.
 pub const MSR_RI: u64 = 2;
 
+/// Registers full of recognisable values, all 64 bits of them, with this MSR.
+pub fn patterns(msr: u64) -> Registers {
+    Registers {
+        gpr: core::array::from_fn(|index| {
+            0x9e37_79b9_0000_0000 | 0x5a5a_0000 | (index as u64) << 4 | 5
+        }),
+        cr: 0x1248_4821,
+        xer: 0,
+        ctr: 0x1357_9bdf_2468_ace0,
+        msr,
+        sprg0: 0x1111_2222_3333_4440,
+        sprg1: 0x5555_6666_7777_8880,
+        sprg3: 0,
+        dec: 0x7000_0000,
+        timebase: 0,
+        vsr: core::array::from_fn(|index| {
+            [0x4000, 0x6000].map(|half: u64| half << 48 | (index as u64) << 8 | 3)
+        }),
+        // To round toward zero; no exception enabled.
+        fpscr: 1,
+        // SAT.
+        vscr: [0, 1],
+        vrsave: 0x1357_9bdf,
+    }
+}
+
 /// This processor's MSR.
 pub fn msr() -> u64 {
     let msr: u64;
@@ -468,7 +494,7 @@ impl Gate {
             number: 0,
             reset_r3: 0,
             dozing: 0,
-            before: Registers::ZERO,
+            before: patterns(msr()),
             after: Registers::ZERO,
         }));
         let trampoline = alloc::boxed::Box::leak(alloc::boxed::Box::new(Trampoline {
@@ -580,6 +606,11 @@ impl Gate {
     /// The registers that the last call was entered with.
     pub fn entered_with(&self) -> &Registers {
         &self.before
+    }
+
+    /// The registers as the last call left them, if it came back; those of a full call only after one.
+    pub fn left_with(&self) -> &Registers {
+        &self.after
     }
 
     /// r1 at the last exception.

@@ -9,9 +9,8 @@ use guest::{expect, fail, need, pass, skip};
 use rtas_abi::status::PARAMETER_ERROR;
 
 use super::{Check, check};
-use crate::board::gate::Trap;
+use crate::board::gate::{Trap, patterns};
 use crate::board::memory::{self, Scratch};
-use crate::subject::client::patterns;
 use crate::subject::machine::ARENA_SIZE;
 use crate::subject::rtas::Outcome;
 use crate::subject::{Machine, Rtas};
@@ -232,7 +231,7 @@ fn buffer_at_end(machine: &mut Machine) -> Verdict {
     let mut before = patterns(rtas.width.msr());
     before.gpr[3] = buffer;
     before.gpr[4] = rtas.r4;
-    returned!(machine.gate.enter(rtas.entry, &before, false));
+    returned!(rtas.enter(machine.gate, token, &before, false));
     let at = buffer + 3 * rtas.width.cell();
     let status = match rtas.width.cell() {
         8 => memory::read_u64(at) as i64,
@@ -257,7 +256,7 @@ fn buffer_beyond(machine: &mut Machine) -> Verdict {
         let mut before = patterns(rtas.width.msr());
         before.gpr[3] = buffer;
         before.gpr[4] = rtas.r4;
-        returned!(machine.gate.enter(rtas.entry, &before, false));
+        returned!(rtas.enter(machine.gate, 0, &before, false));
     }
     pass!("returned from four buffers outside memory")
 }
@@ -281,7 +280,7 @@ fn buffer_in_rtas(machine: &mut Machine) -> Verdict {
         let mut before = patterns(rtas.width.msr());
         before.gpr[3] = buffer;
         before.gpr[4] = rtas.r4;
-        let trap = machine.gate.enter(rtas.entry, &before, false).err();
+        let trap = rtas.enter(machine.gate, 0, &before, false).err();
         need!(
             trap.is_none(),
             format!("a return with the buffer at base+{offset:#x}"),

@@ -1,7 +1,6 @@
 //! What a call leaves alone (LoPAR 7.2.1 to 7.2.4): registers, MSR, memory, exceptions.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -9,10 +8,10 @@ use guest::verdict::Verdict;
 use guest::{fail, need, pass, skip};
 
 use super::{Check, check};
-use crate::board::gate::{MSR_RI, Registers};
+use crate::board::gate::{MSR_RI, Registers, patterns};
 use crate::board::memory::{self, Scratch};
 use crate::returned;
-use crate::subject::client::patterns;
+use crate::subject::kept::{self, Difference, Register};
 use crate::subject::{Machine, Rtas};
 
 /// The checks, in order.
@@ -74,11 +73,11 @@ fn probes(machine: &mut Machine, data: u32) -> Vec<Probe> {
     probes
 }
 
+/// Looks at the registers of a call, before and after.
+type Look = fn(&Registers, &Registers) -> Option<Difference>;
+
 /// Entered with MSR[RI] = 1 and with 0.
-fn either(
-    machine: &mut Machine,
-    look: fn(&Registers, &Registers) -> Option<(String, String)>,
-) -> Verdict {
+fn either(machine: &mut Machine, look: Look) -> Verdict {
     match each(machine, 0, look) {
         Verdict::Pass(_) => each(machine, MSR_RI, look),
         other => other,
@@ -86,11 +85,7 @@ fn either(
 }
 
 /// Makes every probe with these MSR bits changed and looks at the registers of each.
-fn each(
-    machine: &mut Machine,
-    flip: u64,
-    look: fn(&Registers, &Registers) -> Option<(String, String)>,
-) -> Verdict {
+fn each(machine: &mut Machine, flip: u64, look: Look) -> Verdict {
     let Some(rtas) = machine.rtas else {
         skip!("no instance of RTAS")
     };
@@ -112,8 +107,17 @@ fn each(
             &before
         ));
         let entered = machine.gate.entered_with();
-        if let Some((wanted, saw)) = look(entered, &outcome.registers) {
-            fail!(format!("{wanted} after {}", probe.name), "{saw}");
+        if let Some(difference) = look(entered, &outcome.registers) {
+            let Difference {
+                register,
+                wanted,
+                saw,
+            } = difference;
+            let name = register.name();
+            fail!(
+                format!("{name} {wanted:#x} after {}", probe.name),
+                "{saw:#x}"
+            );
         }
     }
     pass!("kept by {} calls", probes.len())
@@ -121,87 +125,37 @@ fn each(
 
 /// Also made of broken instances by the self-test.
 pub fn general(machine: &mut Machine) -> Verdict {
-    either(machine, |before, after| {
-        [1usize, 2].into_iter().chain(13..32).find_map(|index| {
-            let (wanted, saw) = (before.gpr[index], after.gpr[index]);
-            (wanted != saw).then(|| (format!("r{index} {wanted:#x}"), format!("{saw:#x}")))
-        })
-    })
+    either(machine, kept::general)
 }
 
-/// To the letter, CR2-CR4 may change and the rest must be kept; the ABIs say the reverse. Only all
-/// of CR satisfies both. Also made of broken instances by the self-test.
+/// Also made of broken instances by the self-test.
 pub fn condition(machine: &mut Machine) -> Verdict {
-    either(machine, |before, after| {
-        (before.cr != after.cr)
-            .then(|| (format!("CR {:#x}", before.cr), format!("{:#x}", after.cr)))
-    })
+    either(machine, kept::condition)
 }
 
 /// Also made of broken instances by the self-test.
 pub fn condition_nonvolatile(machine: &mut Machine) -> Verdict {
     either(machine, |before, after| {
-        ((before.cr ^ after.cr) & 0x00ff_f000 != 0).then(|| {
-            (
-                format!("CR2-CR4 of {:#x}", before.cr),
-                format!("{:#x}", after.cr),
-            )
-        })
+        kept::condition(before, after).filter(|found| (found.wanted ^ found.saw) & 0x00ff_f000 != 0)
     })
-}
-
-/// The first register of these that differs.
-fn first_other<T: Copy + Eq + core::fmt::LowerHex>(
-    name: &str,
-    before: impl Iterator<Item = T>,
-    after: impl Iterator<Item = T>,
-) -> Option<(String, String)> {
-    let mut pairs = before.zip(after).enumerate();
-    let (index, (wanted, saw)) = pairs.find(|(_, (wanted, saw))| wanted != saw)?;
-    Some((format!("{name}{index} {wanted:#x}"), format!("{saw:#x}")))
 }
 
 /// Also made of broken instances by the self-test.
 pub fn floating_point(machine: &mut Machine) -> Verdict {
-    either(machine, |before, after| {
-        let pick = |registers: &Registers| {
-            let registers = *registers;
-            (0..32).map(move |index| registers.vsr[index][0])
-        };
-        first_other("f", pick(before), pick(after)).or_else(|| {
-            (before.fpscr != after.fpscr).then(|| {
-                (
-                    format!("FPSCR {:#x}", before.fpscr),
-                    format!("{:#x}", after.fpscr),
-                )
-            })
-        })
-    })
+    either(machine, kept::floating_point)
 }
 
 /// Also made of broken instances by the self-test.
 pub fn vector(machine: &mut Machine) -> Verdict {
-    either(machine, |before, after| {
-        let pick = |registers: &Registers| {
-            registers
-                .vsr
-                .map(|[high, low]| u128::from(high) << 64 | u128::from(low))
-                .into_iter()
-        };
-        first_other("vs", pick(before), pick(after)).or_else(|| {
-            let pick = |registers: &Registers| (registers.vscr[1], registers.vrsave);
-            let (wanted, saw) = (pick(before), pick(after));
-            (wanted != saw).then(|| (format!("VSCR, VRSAVE {wanted:x?}"), format!("{saw:x?}")))
-        })
-    })
+    either(machine, kept::vector)
 }
 
-fn same_msr(before: &Registers, after: &Registers) -> Option<(String, String)> {
-    (before.msr != after.msr).then(|| {
-        (
-            format!("MSR {:#x}", before.msr),
-            format!("{:#x}", after.msr),
-        )
+/// Stricter than [`kept::msr`]: DR and RI are as they were, too.
+fn same_msr(before: &Registers, after: &Registers) -> Option<Difference> {
+    (before.msr != after.msr).then(|| Difference {
+        register: Register::Msr,
+        wanted: before.msr.into(),
+        saw: after.msr.into(),
     })
 }
 
@@ -218,27 +172,12 @@ pub fn msr_ri(machine: &mut Machine) -> Verdict {
 
 /// Also made of broken instances by the self-test.
 pub fn sprg(machine: &mut Machine) -> Verdict {
-    either(machine, |before, after| {
-        let pick = |registers: &Registers| [registers.sprg0, registers.sprg1, registers.sprg3];
-        let (wanted, saw) = (pick(before), pick(after));
-        (wanted != saw).then(|| (format!("SPRG0,1,3 {wanted:x?}"), format!("{saw:x?}")))
-    })
+    either(machine, kept::sprg)
 }
 
 /// Also made of broken instances by the self-test.
 pub fn decrementer(machine: &mut Machine) -> Verdict {
-    either(machine, |before, after| {
-        // The timebase was read before DEC was set and after it was read: DEC cannot have counted
-        // more than that, and one tick more for the rounding of both.
-        let passed = after.timebase.wrapping_sub(before.timebase);
-        let counted = before.dec.wrapping_sub(after.dec);
-        (counted > passed + 1).then(|| {
-            (
-                format!("at most {passed:#x} ticks off DEC {:#x}", before.dec),
-                format!("DEC {:#x}", after.dec),
-            )
-        })
-    })
+    either(machine, kept::decrementer)
 }
 
 /// All memory below `end` but for the guest's own image, the vectors, the instance and `others`.

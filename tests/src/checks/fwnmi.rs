@@ -12,12 +12,11 @@ use rtas_abi::hcall::H_SIGNAL_SYS_RESET;
 
 use super::{Check, check, processors};
 use crate::answer;
-use crate::board::gate::{self, Gate, Registers};
+use crate::board::gate::{self, Gate, Registers, patterns};
 use crate::board::memory::{self, Scratch};
 use crate::board::{fwnmi, hypercall, processor, stop};
 use crate::or_return;
 use crate::subject::Machine;
-use crate::subject::client::patterns;
 
 /// The checks, in order: the first does what the others look at.
 pub const CHECKS: &[Check] = &[

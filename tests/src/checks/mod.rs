@@ -23,6 +23,7 @@ pub mod effects;
 pub mod ends;
 pub mod environment;
 pub mod events;
+pub mod every_call;
 pub mod flat;
 pub mod fwnmi;
 pub mod handlers;
@@ -164,6 +165,9 @@ pub fn run(entered: Entered) -> ! {
         selftest::run(&mut machine, report);
         liars::run(&mut machine, report, &FUNCTIONS.map(|(_, table)| table));
     }
+    if !machine.arguments.bench {
+        every_call::open(&machine);
+    }
     if machine.client.is_some() {
         run_table(&mut machine, report, ends::CHECKS, "");
         run_table(&mut machine, report, instantiate::CHECKS, "");
@@ -195,6 +199,10 @@ pub fn run(entered: Entered) -> ! {
     }
     if machine.arguments.wants("fwnmi") && machine.client.is_some() {
         run_table(&mut machine, report, fwnmi::CHECKS, "");
+    }
+    for width in every_call::widths() {
+        machine.rtas = machine.rtas.map(|rtas| Rtas { width, ..rtas });
+        run_table(&mut machine, report, every_call::CHECKS, width.suffix());
     }
     let _ = report.done();
     if machine.arguments.asks("outside") {

@@ -9,13 +9,12 @@ use alloc::vec::Vec;
 
 use guest::points::{READY, SLOTS, TOKEN, command, flag, word};
 
-use crate::board::gate::Gate;
+use crate::board::gate::{Gate, patterns};
 use crate::board::stop::{self, Slot};
 use crate::board::vectors::Vectors;
 use crate::board::{hypercall, memory, processor};
 use crate::checks::instantiate;
 use crate::say;
-use crate::subject::client::patterns;
 use crate::subject::{Machine, Rtas, Width};
 use rtas_abi::hcall::H_SIGNAL_SYS_RESET;
 

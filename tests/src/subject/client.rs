@@ -4,7 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::board::gate::{self, Gate, MSR_SF, Registers, Trap};
+use crate::board::gate::{self, Gate, MSR_SF, Registers, Trap, patterns};
 use crate::board::memory::{self, Scratch};
 
 /// Fills cells and buffers that nobody should write.
@@ -215,31 +215,5 @@ impl Client {
             .call(gate, "call-method", &[name, instance, argument], 2)
             .ok()?;
         (answer.result == 0).then(|| (answer.cells[0], answer.cells[1]))
-    }
-}
-
-/// Registers full of recognisable values, all 64 bits of them, with this MSR.
-pub fn patterns(msr: u64) -> Registers {
-    Registers {
-        gpr: core::array::from_fn(|index| {
-            0x9e37_79b9_0000_0000 | 0x5a5a_0000 | (index as u64) << 4 | 5
-        }),
-        cr: 0x1248_4821,
-        xer: 0,
-        ctr: 0x1357_9bdf_2468_ace0,
-        msr,
-        sprg0: 0x1111_2222_3333_4440,
-        sprg1: 0x5555_6666_7777_8880,
-        sprg3: 0,
-        dec: 0x7000_0000,
-        timebase: 0,
-        vsr: core::array::from_fn(|index| {
-            [0x4000, 0x6000].map(|half: u64| half << 48 | (index as u64) << 8 | 3)
-        }),
-        // To round toward zero; no exception enabled.
-        fpscr: 1,
-        // SAT.
-        vscr: [0, 1],
-        vrsave: 0x1357_9bdf,
     }
 }

@@ -1,6 +1,8 @@
 //! What is under test: the client interface, the device tree and RTAS, as LoPAR describes them.
 
 pub mod client;
+pub mod kept;
+pub mod ledger;
 pub mod machine;
 pub mod rtas;
 

@@ -2,10 +2,11 @@
 
 use alloc::vec::Vec;
 
-use crate::board::gate::{self, Gate, MSR_SF, Registers, Trap};
+use crate::board::gate::{self, Gate, MSR_SF, Registers, Trap, patterns};
 use crate::board::memory::{self, Scratch};
 
-use super::client::{GUARD, patterns};
+use super::client::GUARD;
+use super::ledger;
 
 /// How RTAS is entered, and how wide the cells are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +103,7 @@ impl Rtas {
             token,
             inputs,
             outputs,
-            &patterns(self.width.msr()),
+            &patterns(ledger::msr(self.width, token)),
         )
     }
 
@@ -158,15 +159,22 @@ impl Rtas {
         let mut before = *before;
         before.gpr[3] = buffer;
         before.gpr[4] = self.r4;
-        let registers = gate.enter(self.entry, &before, true)?;
+        let registers = self.enter(gate, token, &before, true)?;
         let outputs: Vec<usize> = (given.len()..given.len() + watched).collect();
         let kept = |(index, cell): (usize, &u32)| self.raw(buffer, index) == self.cell(*cell);
         let guards = given.len() + watched..given.len() + watched + GUARD_CELLS;
+        let cells: Vec<i64> = outputs
+            .iter()
+            .map(|index| self.get(buffer, *index))
+            .collect();
+        if let Some(status) = cells.first() {
+            let ticks = registers
+                .timebase
+                .wrapping_sub(gate.entered_with().timebase);
+            ledger::time(self.width, token, ticks, *status);
+        }
         Ok(Outcome {
-            cells: outputs
-                .iter()
-                .map(|index| self.get(buffer, *index))
-                .collect(),
+            cells,
             untouched: (0..watched)
                 .filter(|index| self.raw(buffer, given.len() + index) == self.cell(GUARD))
                 .collect(),
@@ -174,6 +182,23 @@ impl Rtas {
                 && guards.into_iter().all(|index| kept((index, &GUARD))),
             registers,
         })
+    }
+
+    /// A call with these registers, r3 and r4 among them, that is entered in the [`ledger`]; the
+    /// registers afterwards, as [`Gate::enter`] has them.
+    ///
+    /// # Errors
+    /// The exception that ended it.
+    pub fn enter(
+        &self,
+        gate: &mut Gate,
+        token: u32,
+        before: &Registers,
+        full: bool,
+    ) -> Result<Registers, Trap> {
+        let registers = gate.enter(self.entry, before, full)?;
+        ledger::enter(self.width, token, gate.entered_with(), &registers, full);
+        Ok(registers)
     }
 
     /// A call without guards, FPRs and heap, for loops that make thousands of them: up to three
@@ -198,7 +223,13 @@ impl Rtas {
         for index in 0..outputs {
             self.put(buffer, at + index, GUARD);
         }
-        gate.enter_again(self.entry, buffer, self.r4, self.width.msr())?;
+        let msr = ledger::msr(self.width, token);
+        gate.enter_again(self.entry, buffer, self.r4, msr)?;
+        // What only stands for an instance, to be compared with one, is none.
+        if (self.base..self.base + self.size).contains(&self.entry) {
+            let (before, after) = (gate.entered_with(), gate.left_with());
+            ledger::enter(self.width, token, before, after, false);
+        }
         Ok(core::array::from_fn(|index| {
             if index < outputs {
                 self.get(buffer, at + index)

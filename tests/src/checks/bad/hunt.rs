@@ -10,11 +10,10 @@ use guest::bad::listed::List;
 use guest::bad::{BLOCK, Case, World, random};
 
 use super::BATCH;
-use crate::board::gate::{Gate, Trap};
+use crate::board::gate::{Gate, Trap, patterns};
 use crate::board::memory;
 use crate::say;
-use crate::subject::Rtas;
-use crate::subject::client::patterns;
+use crate::subject::{Rtas, ledger};
 
 /// Memory is summed in pieces of this size.
 const PIECE: u64 = 1 << 20;
@@ -272,10 +271,10 @@ impl<'a> Hunt<'a> {
         // What a configured connector is asked with; any other call may find it there, too.
         memory::write_u32(world.data(), world.known.connector);
         memory::write_u32(world.data() + 4, 0);
-        let mut registers = patterns(self.rtas.width.msr());
+        let mut registers = patterns(ledger::msr(self.rtas.width, case.token));
         registers.gpr[3] = case.buffer;
         registers.gpr[4] = self.rtas.r4;
-        let entered = self.gate.enter(self.rtas.entry, &registers, false);
+        let entered = self.rtas.enter(self.gate, case.token, &registers, false);
         self.tally.calls += 1;
         let left = entered.map_err(Trouble::Trap)?;
         self.span = [self.gate.entered_with().timebase, left.timebase];
