@@ -181,7 +181,7 @@ pub fn decrementer(machine: &mut Machine) -> Verdict {
 }
 
 /// All memory below `end` but for the guest's own image, the vectors, the instance and `others`.
-fn memory_without(rtas: &Rtas, end: u64, others: &[Range<u64>]) -> Vec<Range<u64>> {
+pub fn memory_without(rtas: &Rtas, end: u64, others: &[Range<u64>]) -> Vec<Range<u64>> {
     let own = [memory::image(), rtas.base..rtas.base + rtas.size, 0..0x1000];
     let mut holes = own.to_vec();
     holes.extend_from_slice(others);

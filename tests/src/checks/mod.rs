@@ -8,6 +8,7 @@
 //! `selftest`, `calls`, `interrupts`, `environment`, `processors`, `handlers`, `concurrency`, `fwnmi`, `functions` (or the tables
 //! of these by their names, see [`FUNCTIONS`], `node`, `buffer`), `clock`; only when asked for: `ticks`, `bad`, `fuzz` (one processor), `rounds`, `outside`, `reboot`, `qemu-nvram` and `qemu-window`, `fuzz/32`, `fuzz/64` and `fuzz/cells64` for one width; `flat` and `stress` change how they run, `bench` measures instead (see [`bench`]). The checks of /rtas and of instantiate-rtas always run.
 
+pub mod all_memory;
 pub mod ask;
 pub mod bad;
 pub mod bench;
@@ -232,6 +233,7 @@ const FUNCTIONS: [(&str, &[Check]); 13] = [
 /// The checks that are made of one instance and one way to enter it.
 fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Width) {
     let _vectors = Vectors::install();
+    all_memory::watch(machine);
     let groups: [(&str, &[Check]); 6] = [
         ("calls", calls::CHECKS),
         ("interrupts", interrupts::CHECKS),
@@ -288,6 +290,7 @@ fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Widt
             run_table(machine, report, table, width.suffix());
         }
     }
+    run_table(machine, report, all_memory::CHECKS, width.suffix());
 }
 
 /// Takes the last page of memory below 4 GiB.
@@ -321,5 +324,7 @@ fn set_aside(machine: &mut Machine) {
         }
         None => machine.arena = flat::find_arena(machine).unwrap_or(u32::MAX.into()),
     }
+    machine.own = machine.places.iter().flatten().cloned().collect();
+    machine.own.push(machine.arena..machine.arena + ARENA_SIZE);
     assert!(machine.arena != u32::MAX.into(), "no memory for the checks");
 }

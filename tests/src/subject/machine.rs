@@ -12,6 +12,7 @@ use guest::flat::{self, Tree};
 use crate::board::entry::Entered;
 use crate::board::gate::Gate;
 use crate::board::{console, memory};
+use crate::checks::all_memory::Watched;
 
 use super::{Client, Rtas};
 
@@ -49,10 +50,14 @@ pub struct Machine {
     pub arena: u64,
     /// Places for RTAS, each used once, with room around the private data area.
     pub places: [Option<Range<u64>>; 3],
+    /// The arena and the places, as they were claimed: what checks write to outside the image.
+    pub own: Vec<Range<u64>>,
     /// The last page of memory below 4 GiB belongs to the guest, too.
     pub claimed_end: bool,
     /// Output cells that one step of a check leaves for the next.
     pub scratch_cells: Vec<i64>,
+    /// What memory was before the calls that are being made.
+    pub watched: Option<Watched>,
     /// The longest call of each function that was asked by name, in ticks of the timebase.
     pub ticks: BTreeMap<String, u64>,
 }
@@ -89,8 +94,10 @@ impl Machine {
             nvram_bytes: 0,
             arena: 0,
             places: [const { None }; 3],
+            own: Vec::new(),
             claimed_end: false,
             scratch_cells: Vec::new(),
+            watched: None,
             ticks: BTreeMap::new(),
         };
         let text = machine.property("/chosen", "bootargs").unwrap_or_default();
@@ -112,6 +119,7 @@ impl Machine {
     /// Processors, sources, NVRAM and memory.
     fn look_around(&mut self) {
         self.tree = self.nodes().leak();
+        let mut memory: Vec<(u64, u64)> = Vec::new();
         for (path, properties) in self.tree {
             let get = |name: &str| {
                 let found = properties.iter().find(|(own, _)| own == name);
@@ -127,9 +135,7 @@ impl Machine {
             {
                 let base = u64::from(base_high) << 32 | u64::from(base);
                 let size = u64::from(high) << 32 | u64::from(low);
-                if base == self.memory_end {
-                    self.memory_end = base.saturating_add(size);
-                }
+                memory.push((base, size));
             }
             if let Some(bytes) = get("#bytes").first() {
                 self.nvram_bytes = *bytes;
@@ -144,6 +150,13 @@ impl Machine {
             // #address-cells 3, #interrupt-cells 1 | phandle | #interrupt-cells 2.
             for entry in get("interrupt-map").chunks_exact(7) {
                 self.sources.push(entry[5]);
+            }
+        }
+        // The nodes come in any order.
+        memory.sort_unstable();
+        for (base, size) in memory {
+            if base == self.memory_end {
+                self.memory_end = base.saturating_add(size);
             }
         }
         self.sources.sort_unstable();

@@ -81,6 +81,11 @@ fn functions(machine: &Machine) -> Vec<(u32, &'static Function)> {
         .collect()
 }
 
+/// Where a buffer may lie above 4 GiB, if there is memory: 64 KiB of the guest's own.
+pub fn high(machine: &Machine) -> Option<u64> {
+    (machine.memory_end > (1 << 32) + (2 << 20)).then_some((1 << 32) + (1 << 20))
+}
+
 /// Numbers that the tree names.
 pub fn known(machine: &mut Machine) -> Known {
     let mut known = Known {
@@ -88,7 +93,7 @@ pub fn known(machine: &mut Machine) -> Known {
         server: machine.servers.first().copied().unwrap_or(0),
         ..Known::default()
     };
-    for (path, properties) in machine.nodes() {
+    for (path, properties) in machine.tree {
         if !path.starts_with("/pci@") {
             continue;
         }
@@ -121,7 +126,7 @@ fn hunt(machine: &mut Machine, calls: Calls) -> Verdict {
         area: machine.arena + AREA,
         memory_end: machine.memory_end,
         end_is_free: machine.claimed_end && machine.memory_end <= 1 << 32,
-        high: (machine.memory_end > (1 << 32) + (2 << 20)).then_some((1 << 32) + (1 << 20)),
+        high: high(machine),
         rtas: rtas.base..rtas.base + rtas.size,
         cell: rtas.width.cell(),
         mode64: rtas.width != Width::Mode32,

@@ -42,7 +42,7 @@ pub fn made() -> (u64, u64) {
 /// Finds the connectors.
 pub fn prepare(machine: &mut Machine) {
     let mut all = alloc::vec::Vec::new();
-    for (path, properties) in machine.nodes() {
+    for (path, properties) in machine.tree {
         let indexes = properties.iter();
         let indexes = indexes.filter(|(name, _)| name == "ibm,drc-indexes");
         for (_, value) in indexes.filter(|_| path.starts_with("/pci@")) {
