@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /proc/oxrtas_memory is /dev/mem for a kernel that has none: librtas maps the buffer through it that
- * the kernel set aside below the RTAS limit for calls with a work area (/proc/ppc64/rtas/rmo_buffer).
- * It can be mapped and nothing else, and memory only.
+ * /proc/oxrtas_memory is /dev/mem for a kernel that has none: librtas maps the buffer through it
+ * that the kernel set aside below the RTAS limit for calls with a work area
+ * (/proc/ppc64/rtas/rmo_buffer). It can be mapped and nothing else, and memory only.
  */
 #include <linux/mm.h>
 #include <linux/proc_fs.h>
