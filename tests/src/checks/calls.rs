@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use guest::verdict::Verdict;
 use guest::{expect, fail, need, pass, skip};
-use rtas_abi::status::{HARDWARE_ERROR, PARAMETER_ERROR};
+use rtas_abi::status::PARAMETER_ERROR;
 
 use super::{Check, check};
 use crate::board::memory::{self, Scratch};
@@ -29,7 +29,6 @@ pub const CHECKS: &[Check] = &[
         "get-system-parameter-unknown",
         system_parameter_unknown,
     ),
-    check("R1-7.2.7-4", "same-as-hypervisor", same_as_hypervisor),
 ];
 
 const PARAMETER: i64 = PARAMETER_ERROR as i64;
@@ -441,91 +440,4 @@ fn system_parameter_unknown(machine: &mut Machine) -> Verdict {
         data.bytes()
     );
     expect!("status of parameter 0x7777", PARAMETER, outcome.status())
-}
-
-/// A call: name, inputs, number of outputs.
-type Same<'a> = (&'a str, &'a [u32], usize);
-
-/// Where LoPAR wants another answer than QEMU's -1, the first outputs of it: firmware may give either.
-const MENDED: [(&str, &[u32]); 3] = [
-    // No function there: all ones are read (R1-7.3.4.1-5). All reads here are of four bytes.
-    ("ibm,read-pci-config", &[0, u32::MAX]),
-    ("read-pci-config", &[0, u32::MAX]),
-    // No interrupt of that number (R1-7.3.10.5.2-2, the second).
-    ("ibm,query-interrupt-source-number", &[1]),
-];
-
-fn same_as_hypervisor(machine: &mut Machine) -> Verdict {
-    let Some(rtas) = machine.rtas else {
-        skip!("no instance of RTAS")
-    };
-    let other = machine.servers.last().copied().unwrap_or(0);
-    // Calls that change nothing and whose answer does not change by itself.
-    let calls: &[Same<'_>] = &[
-        ("query-cpu-stopped-state", &[other], 2),
-        ("query-cpu-stopped-state", &[0xfff], 2),
-        ("get-sensor-state", &[9003, 0], 2),
-        ("get-sensor-state", &[9001, 0x1234], 2),
-        ("get-power-level", &[0xffff_ffff], 2),
-        ("get-power-level", &[0], 2),
-        ("set-indicator", &[0x7777, 0, 0], 1),
-        ("ibm,read-pci-config", &[0, 0x0800_0000, 0x2000_0000, 4], 2),
-        (
-            "ibm,read-pci-config",
-            &[0x700, 0x0800_0000, 0x2000_0000, 4],
-            2,
-        ),
-        ("ibm,read-pci-config", &[0, 1, 2, 4], 2),
-        ("read-pci-config", &[0, 4], 2),
-        (
-            "ibm,query-interrupt-source-number",
-            &[0, 0x0800_0000, 0x2000_0000, 0],
-            3,
-        ),
-        (
-            "ibm,read-slot-reset-state2",
-            &[0, 0x0800_0000, 0x2000_0000],
-            5,
-        ),
-        (
-            "ibm,get-config-addr-info2",
-            &[0, 0x0800_0000, 0x2000_0000, 1],
-            2,
-        ),
-        ("ibm,set-system-parameter", &[0x7777, 0], 1),
-        ("ibm,query-pe-dma-window", &[0, 0x0800_0000, 0x2000_0000], 5),
-        ("ibm,change-msi", &[0, 0x0800_0000, 0x2000_0000, 0, 0, 1], 3),
-    ];
-    let mut compared = 0;
-    for (name, inputs, outputs) in calls {
-        let Some(token) = machine.token(name) else {
-            continue;
-        };
-        let outcome = returned!(rtas.call(machine.gate, token, inputs, *outputs));
-        clean!(outcome);
-        let mut direct = hypercall::rtas(token, inputs, *outputs);
-        if let Some((_, mended)) = MENDED.iter().find(|(call, _)| call == name)
-            && direct[0] as i32 == HARDWARE_ERROR
-            && outcome.status() == i64::from(mended[0])
-        {
-            direct[..mended.len()].copy_from_slice(mended);
-        }
-        for (index, wanted) in direct.into_iter().enumerate() {
-            // What the hypervisor leaves alone, RTAS must leave alone.
-            let left = wanted == 0xdead_0000 | index as u32;
-            let same = if left {
-                outcome.untouched.contains(&index)
-            } else {
-                outcome.cells[index] == i64::from(wanted as i32)
-            };
-            need!(
-                same,
-                format!("{name} output {index} as the hypervisor: {wanted:#x}"),
-                "{:x?}",
-                outcome.cells
-            );
-        }
-        compared += 1;
-    }
-    pass!("{compared} calls, every output cell")
 }

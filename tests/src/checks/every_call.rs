@@ -30,7 +30,7 @@ pub const CHECKS: &[Check] = &[
 ];
 
 /// The functions of /rtas: names and tokens.
-fn functions(machine: &Machine) -> impl Iterator<Item = (&str, u32)> {
+pub fn functions(machine: &Machine) -> impl Iterator<Item = (&str, u32)> {
     let names = machine.rtas_node.iter().map(|(name, _)| name.as_str());
     // LoPAR's, and those of the hypervisor beside them.
     let functions =

@@ -43,6 +43,7 @@ pub mod processors;
 pub mod qemu;
 pub mod reboot;
 pub mod rounds;
+pub mod same;
 pub mod selftest;
 pub mod shapes;
 pub mod start;
@@ -246,6 +247,9 @@ fn run_instance(machine: &mut Machine, report: &mut Report<Console>, width: Widt
         if machine.arguments.wants(group) {
             run_table(machine, report, table, width.suffix());
         }
+    }
+    if machine.arguments.wants("calls") {
+        run_table(machine, report, same::CHECKS, width.suffix());
     }
     if machine.arguments.wants("calls") || machine.arguments.asks("buffer") {
         run_table(machine, report, buffer::CHECKS, width.suffix());
