@@ -9,6 +9,7 @@ use guest::{fail, need, pass, skip};
 
 use super::{Check, check};
 use crate::board::memory;
+use crate::or_return;
 use crate::subject::machine::cells;
 use crate::subject::{Machine, Rtas, Width};
 
@@ -26,12 +27,16 @@ pub const CHECKS: &[Check] = &[
     check("R1-7.2.5-1", "instantiate-no-base-zero", no_base),
     check("R1-7.2.4-1", "instantiate-crossing", crossing),
     check("R1-7.2.4-3", "instantiate-around", around),
+    check("R1-7.2.5-1", "instantiate-both-alive", both_alive),
     check("R1-7.2.5-1", "instantiate-again", again),
     check("R1-7.2.5-1", "instantiate-page-aligned", page_aligned),
 ];
 
 /// The checks of instantiate-rtas-64; the last leaves an instance.
-pub const CHECKS64: &[Check] = &[check("R1-7.2.7-3", "instantiate-64", instantiate_64)];
+pub const CHECKS64: &[Check] = &[
+    check("R1-7.2.7-3", "instantiate-64", instantiate_64),
+    check("R1-7.2.5-1", "instantiate-64-beside-32", beside),
+];
 
 fn node(machine: &mut Machine) -> Verdict {
     need!(!machine.rtas_node.is_empty(), "a node /rtas", "none");
@@ -249,7 +254,36 @@ fn around(machine: &mut Machine) -> Verdict {
     )
 }
 
-fn again(machine: &mut Machine) -> Verdict {
+/// Calls the instances in turn, each more than once: how many calls, if all of them succeed.
+fn in_turn(machine: &mut Machine, instances: &[Rtas]) -> Result<usize, Verdict> {
+    let calls: [(&str, &[u32], usize); 3] = [
+        ("get-time-of-day", &[], 8),
+        ("get-power-level", &[u32::MAX], 2),
+        ("query-cpu-stopped-state", &[0], 2),
+    ];
+    let _vectors = crate::board::vectors::Vectors::install();
+    let mut made = 0;
+    for round in 0..3 {
+        for (name, inputs, outputs) in calls {
+            let Some(token) = machine.token(name) else {
+                continue;
+            };
+            for rtas in instances {
+                let status = rtas.status(machine.gate, token, inputs, outputs);
+                if status != 0 {
+                    let base = rtas.base;
+                    let wanted = format!("status 0 of {name} in the instance at {base:#x}");
+                    return Err(Verdict::Fail(wanted, format!("{status} in round {round}")));
+                }
+                made += 1;
+            }
+        }
+    }
+    Ok(made)
+}
+
+/// Nothing in LoPAR ends an instance when another one is made.
+fn both_alive(machine: &mut Machine) -> Verdict {
     let Some(first) = machine.rtas else {
         skip!("no first instance")
     };
@@ -260,10 +294,22 @@ fn again(machine: &mut Machine) -> Verdict {
         Ok(rtas) => rtas,
         Err(why) => fail!(format!("a second instance at {base:#x}"), "{why}"),
     };
+    machine.older = Some(first);
+    machine.rtas = Some(second);
+    let made = or_return!(in_turn(machine, &[first, second]));
+    pass!(
+        "{made} calls in turn of the instances at {:#x} and {base:#x}, the first made first",
+        first.base
+    )
+}
+
+fn again(machine: &mut Machine) -> Verdict {
+    let (Some(first), Some(second)) = (machine.older.take(), machine.rtas) else {
+        skip!("no two instances")
+    };
     // The second must not need the first's memory.
     memory::fill(first.base, first.size, 0);
     memory::flush_instructions(first.base, first.size);
-    machine.rtas = Some(second);
     let Some(token) = machine.token("get-time-of-day") else {
         skip!("no get-time-of-day")
     };
@@ -273,8 +319,9 @@ fn again(machine: &mut Machine) -> Verdict {
     };
     need!(status == 0, "status 0 of get-time-of-day", "{status}");
     pass!(
-        "moved from {:#x} to {base:#x}, rtas-call {:#x}",
+        "moved from {:#x} to {:#x}, rtas-call {:#x}",
         first.base,
+        second.base,
         second.entry
     )
 }
@@ -300,7 +347,7 @@ fn instantiate_64(machine: &mut Machine) -> Verdict {
         skip!("{NO_PLACE}")
     };
     memory::fill(start, end - start, 0x5a);
-    machine.rtas = None;
+    machine.older = machine.rtas.take();
     match instantiate(machine, "instantiate-rtas-64", base, Width::Cells64) {
         Ok(rtas) => {
             machine.rtas = Some(rtas);
@@ -322,4 +369,24 @@ fn instantiate_64(machine: &mut Machine) -> Verdict {
         // B.5.3.4 calls the method optional.
         Err(why) => skip!("no instantiate-rtas-64: {why}"),
     }
+}
+
+/// The instance for 32 bits and that for 64 are alive beside each other.
+fn beside(machine: &mut Machine) -> Verdict {
+    if machine.arguments.asks("rounds") {
+        skip!("the rounds before it leave nothing of the instance for 32 bits")
+    }
+    let (Some(narrow), Some(wide)) = (machine.older.take(), machine.rtas) else {
+        skip!("no two instances")
+    };
+    let narrow = Rtas {
+        width: Width::Mode32,
+        ..narrow
+    };
+    let made = or_return!(in_turn(machine, &[narrow, wide]));
+    pass!(
+        "{made} calls in turn of the instances at {:#x}, for 32 bits, and {:#x}, for 64",
+        narrow.base,
+        wide.base
+    )
 }

@@ -33,6 +33,8 @@ pub struct Machine {
     pub arguments: Arguments,
     /// The instance that RTAS checks call.
     pub rtas: Option<Rtas>,
+    /// An instance that was made before it, where a check leaves one for the next.
+    pub older: Option<Rtas>,
     /// Names and values of /rtas as they were before the first instantiation.
     pub rtas_node: Properties,
     /// Path and properties of every node, as they were at the start: for checks that run while the
@@ -86,6 +88,7 @@ impl Machine {
             flat: read_flat(entered.r3),
             arguments: Arguments::default(),
             rtas: None,
+            older: None,
             rtas_node: Vec::new(),
             tree: &[],
             servers: Vec::new(),
