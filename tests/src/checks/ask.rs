@@ -24,15 +24,10 @@ pub fn ask(
     let Some(token) = machine.token(name) else {
         return skip(format!("/rtas has no {name}"));
     };
-    let outcome = ask_token(machine, rtas, token, inputs, outputs).map_err(|saw| {
+    ask_token(machine, rtas, token, inputs, outputs).map_err(|saw| {
         let wanted = format!("{name} that returns and writes its outputs alone");
         Verdict::Fail(wanted, saw)
-    })?;
-    let start = machine.gate.entered_with().timebase;
-    let ticks = outcome.registers.timebase.wrapping_sub(start);
-    let most = machine.ticks.entry(name.into()).or_default();
-    *most = ticks.max(*most);
-    Ok(outcome)
+    })
 }
 
 /// As [`ask`] by token, for functions whose token is no property of /rtas; what was seen instead.

@@ -2,7 +2,6 @@
 //! on with the guest's instructions alone, whatever the host does meanwhile. What the hypervisor
 //! does in a hypercall takes no time there.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,9 +10,10 @@ use guest::functions::Function;
 use guest::verdict::Verdict;
 use guest::{need, pass, skip};
 
-use super::{Check, check, shapes};
+use super::{Check, FUNCTIONS, check, every_call, interrupts, same};
 use crate::board::timebase;
 use crate::subject::Machine;
+use crate::subject::ledger::{self, Longest};
 
 /// The checks, in order.
 pub const CHECKS: &[Check] = &[
@@ -43,55 +43,90 @@ fn counted() -> bool {
     seen.iter().all(|ticks| most - ticks <= 16)
 }
 
-/// The most ticks of each function, made in each of its shapes.
-fn measured(machine: &mut Machine) -> Result<BTreeMap<String, u64>, Verdict> {
+/// The longest call of each function, and of those that it answered with status 0: made in each of its
+/// shapes, and by the checks that look at what the functions do. Once a width.
+fn measured(machine: &mut Machine) -> Result<Vec<Longest>, Verdict> {
+    let Some(rtas) = machine.rtas else {
+        return Err(Verdict::Skip("no instance of RTAS".into()));
+    };
+    if let Some((width, timed)) = &machine.timed
+        && *width == rtas.width
+    {
+        return Ok(timed.clone());
+    }
     if !counted() {
         return Err(Verdict::Skip(
             "the timebase does not count instructions: it needs QEMU's -icount".into(),
         ));
     }
-    machine.ticks.clear();
-    for check in shapes::CHECKS {
+    ledger::forget_times();
+    let tables = FUNCTIONS.iter().map(|(_, table)| *table);
+    let tables = tables.chain([interrupts::CHECKS, same::CHECKS]);
+    for check in tables.flatten() {
         // What they answer is a matter of those checks.
         let _ = (check.run)(machine);
     }
-    Ok(core::mem::take(&mut machine.ticks))
+    let timed = ledger::times(rtas.width);
+    machine.timed = Some((rtas.width, timed.clone()));
+    Ok(timed)
 }
 
 macro_rules! measured {
     ($machine:expr) => {
         match measured($machine) {
-            Ok(ticks) => ticks,
+            Ok(timed) => timed,
             Err(verdict) => return verdict,
         }
     };
 }
 
-/// Whether none takes more than `limit`, and which takes most.
-fn within(ticks: &BTreeMap<String, u64>, limit: u64) -> Verdict {
-    let Some((name, most)) = ticks.iter().max_by_key(|(_, ticks)| **ticks) else {
+/// Whether none takes more than `limit`, which takes most, and which of those with status 0.
+fn within(machine: &Machine, timed: &[Longest], limit: u64) -> Verdict {
+    let name = |longest: &Longest| every_call::name(machine, longest.token);
+    let Some(most) = timed.iter().max_by_key(|longest| longest.any) else {
         skip!("no function of these is in /rtas")
     };
     need!(
-        *most <= limit,
+        most.any <= limit,
         format!("at most {limit} ticks"),
-        "{most} of {name}"
+        "{} of {}",
+        most.any,
+        name(most)
     );
-    pass!("{} functions, at most {most} ticks, of {name}", ticks.len())
+    let (done, never): (Vec<&Longest>, Vec<&Longest>) =
+        timed.iter().partition(|longest| longest.done > 0);
+    let never: Vec<String> = never.into_iter().map(name).collect();
+    let longest = done.iter().max_by_key(|longest| longest.done);
+    let longest = longest.map_or("none".into(), |longest| {
+        format!("{} ticks, of {}", longest.done, name(longest))
+    });
+    pass!(
+        "{} functions, at most {} ticks, of {}; with status 0 {} of them, at most {longest}; never with \
+         0: {}",
+        timed.len(),
+        most.any,
+        name(most),
+        done.len(),
+        never.join(" ")
+    )
 }
 
 fn every_call(machine: &mut Machine) -> Verdict {
-    within(&measured!(machine), SHORT)
+    let timed = measured!(machine);
+    within(machine, &timed, SHORT)
 }
 
 fn never_busy(machine: &mut Machine) -> Verdict {
-    let mut ticks = measured!(machine);
-    ticks.retain(|name, _| Function::named(name).is_some_and(|it| !it.statuses.contains(&-2)));
-    within(&ticks, RARE)
+    let mut timed = measured!(machine);
+    timed.retain(|longest| {
+        let name = every_call::name(machine, longest.token);
+        Function::named(&name).is_some_and(|it| !it.statuses.contains(&-2))
+    });
+    within(machine, &timed, RARE)
 }
 
 fn power_level(machine: &mut Machine) -> Verdict {
-    let mut ticks = measured!(machine);
-    ticks.retain(|name, _| name == "set-power-level");
-    within(&ticks, 1000 * MICROSECOND)
+    let mut timed = measured!(machine);
+    timed.retain(|longest| every_call::name(machine, longest.token) == "set-power-level");
+    within(machine, &timed, 1000 * MICROSECOND)
 }

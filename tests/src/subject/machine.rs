@@ -1,7 +1,6 @@
 //! The machine as its device tree describes it, read through the client interface or from the
 //! flat tree.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -14,7 +13,8 @@ use crate::board::gate::Gate;
 use crate::board::{console, memory};
 use crate::checks::all_memory::Watched;
 
-use super::{Client, Rtas};
+use super::ledger::Longest;
+use super::{Client, Rtas, Width};
 
 /// Names and values of one node's properties, in order.
 pub type Properties = Vec<(String, Vec<u8>)>;
@@ -60,8 +60,8 @@ pub struct Machine {
     pub scratch_cells: Vec<i64>,
     /// What memory was before the calls that are being made.
     pub watched: Option<Watched>,
-    /// The longest call of each function that was asked by name, in ticks of the timebase.
-    pub ticks: BTreeMap<String, u64>,
+    /// How long the calls of a width took, where that was measured.
+    pub timed: Option<(Width, Vec<Longest>)>,
 }
 
 /// Size of [`Machine::arena`].
@@ -101,7 +101,7 @@ impl Machine {
             claimed_end: false,
             scratch_cells: Vec::new(),
             watched: None,
-            ticks: BTreeMap::new(),
+            timed: None,
         };
         let text = machine.property("/chosen", "bootargs").unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
