@@ -232,9 +232,9 @@ pub fn compared(width: Width) -> Compared {
     };
     for (index, slot) in page.slots.iter().enumerate() {
         let calls = [0, 1].map(|ri: usize| slot.calls[ri].load(Relaxed));
-        for ri in 0..2 {
-            compared.calls[ri] += calls[ri];
-            compared.functions[ri] += u32::from(index < MOST && calls[ri] > 0);
+        for (ri, calls) in calls.into_iter().enumerate() {
+            compared.calls[ri] += calls;
+            compared.functions[ri] += u32::from(index < MOST && calls > 0);
         }
         if index == MOST {
             compared.of_none = calls[0] + calls[1];
