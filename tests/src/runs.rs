@@ -22,6 +22,8 @@ pub struct Run {
     pub reboots: bool,
     /// Memory, in MiB (QEMU's `-m`).
     pub memory_mib: u32,
+    /// Memory that may be plugged in, in MiB, in pieces of 256 MiB.
+    pub room_mib: u32,
     /// Interrupt mode (QEMU's `-M pseries,ic-mode=`).
     pub interrupts: &'static str,
     /// Devices (QEMU's `-device`), for the checks of functions on them.
@@ -44,12 +46,18 @@ pub const PLUG: &str = "guest: plug";
 /// No longer, until the next [`PLUG`].
 pub const PLUGGED: &str = "guest: no more plugs";
 
-/// What the lines begin with that ask for something from outside: [`POWERDOWN`] or [`WAKE`] follows.
+/// What the lines begin with that ask for something from outside: one of the following.
 pub const ASK: &str = "guest: asks for ";
 /// A warning that the power goes (QMP's `system_powerdown`).
 pub const POWERDOWN: &str = "a powerdown";
 /// To be woken (QMP's `system_wakeup`) once the machine is suspended.
 pub const WAKE: &str = "a wakeup";
+/// A PCI device with MSIs, in the first free slot (QMP's `device_add`).
+pub const DEVICE: &str = "a device";
+/// Memory, one block of dynamic reconfiguration (QMP's `device_add`).
+pub const MEMORY: &str = "memory";
+/// What was plugged in last, back (QMP's `device_del`).
+pub const REMOVAL: &str = "a removal";
 /// The call that was to suspend the machine is over.
 pub const AWAKE: &str = "guest: is awake";
 /// The guest tells of its end, and goes on; the string that it gives to ibm,os-term follows.
@@ -57,6 +65,10 @@ pub const TERMINATES: &str = "guest: terminates with ";
 /// Lines come by display-character: what each of them holds, after a word that differs, is
 /// [`shown`].
 pub const SHOWS: &str = "guest: shows ";
+/// Calls follow that have nothing to show, up to [`HEARD`], with the same word behind each.
+pub const QUIET: &str = "guest: is quiet ";
+/// They are over.
+pub const HEARD: &str = "guest: was quiet ";
 /// A system-reboot follows; what comes behind it is of the machine that started again.
 pub const REBOOTS: &str = "guest: reboots";
 /// The run ends by power-off of the RTAS under test.
@@ -79,6 +91,7 @@ const RUN: Run = Run {
     asks: false,
     reboots: false,
     memory_mib: 512,
+    room_mib: 0,
     interrupts: "xics",
     devices: &[],
     counts: false,
@@ -163,6 +176,8 @@ pub const RUNS: &[Run] = &[
         arguments: "oxrtas.guest=outside",
         processors: 2,
         memory_mib: 256,
+        room_mib: 768,
+        devices: &["spapr-vscsi"],
         asks: true,
         ..RUN
     },

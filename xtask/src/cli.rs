@@ -450,9 +450,9 @@ pub struct ConformanceArgs {
 /// Options of `cargo xtask mutants`.
 #[derive(Args, Clone, Debug)]
 pub struct MutantsArgs {
-    /// Only mutants whose name, requirement or run contains this
+    /// Only mutants whose name, requirement or run contains this, or one of these; may be repeated
     #[arg(long, value_name = "PATTERN")]
-    pub only: Option<String>,
+    pub only: Vec<String>,
     /// Only a share of them, to spread a run over machines: `2/3` is the second of three
     #[arg(long, value_name = "I/N")]
     pub partition: Option<Partition>,

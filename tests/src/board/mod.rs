@@ -15,6 +15,7 @@ pub mod hypercall;
 pub mod memory;
 pub mod processor;
 pub mod repeat;
+pub mod segments;
 pub mod stop;
 pub mod vectors;
 

@@ -111,6 +111,12 @@ pub fn put_reset() {
     memory::flush_instructions(0x100, 128);
 }
 
+/// Puts other code where a vector goes, while [`Vectors`] live.
+pub fn put_other(at: u64, code: &[u32]) {
+    put(at, code);
+    memory::flush_instructions(at, 4 * code.len() as u64);
+}
+
 fn put(at: u64, code: &[u32]) {
     for (index, instruction) in code.iter().enumerate() {
         memory::write_u32(at + 4 * index as u64, *instruction);

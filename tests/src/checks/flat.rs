@@ -1,6 +1,8 @@
 //! The flat tree of the hand-over, by itself (Devicetree Specification; Linux'
 //! Documentation/arch/powerpc/booting.rst names linux,rtas-base and linux,rtas-entry).
 
+use alloc::format;
+
 use guest::verdict::Verdict;
 use guest::{need, pass, skip};
 
@@ -14,6 +16,7 @@ pub const CHECKS: &[Check] = &[
     check("DTSPEC-5", "flat-tree", tree),
     check("DTSPEC-5", "flat-chosen", chosen),
     check("DTSPEC-5.3", "flat-reserved", reserved),
+    check("DTSPEC-5.3", "flat-rtas-reserved", rtas_reserved),
     check("R1-7.2.5-1", "flat-rtas", rtas),
     check("R1-7.2.4-1", "flat-rtas-place", place),
 ];
@@ -59,6 +62,29 @@ fn reserved(machine: &mut Machine) -> Verdict {
         "{address:#x}"
     );
     pass!("{:x?}", tree.reservations)
+}
+
+fn rtas_reserved(machine: &mut Machine) -> Verdict {
+    let Some(tree) = &machine.flat else {
+        skip!("{NO_TREE}")
+    };
+    let (Some(base), Some(size)) = (
+        number(machine, "linux,rtas-base"),
+        number(machine, "rtas-size"),
+    ) else {
+        skip!("/rtas has no linux,rtas-base and rtas-size")
+    };
+    let mut reservations = tree.reservations.iter();
+    let inside = |(at, length): &(u64, u64)| {
+        *at <= base && at.saturating_add(*length) >= base.saturating_add(size)
+    };
+    need!(
+        reservations.any(inside),
+        format!("a reservation of {base:#x}+{size:#x}, where RTAS is"),
+        "{:x?}",
+        tree.reservations
+    );
+    pass!("{base:#x}+{size:#x} is reserved")
 }
 
 fn rtas(machine: &mut Machine) -> Verdict {

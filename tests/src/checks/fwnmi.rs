@@ -24,6 +24,8 @@ pub const CHECKS: &[Check] = &[
     check("R1-7.3.14-9", "fwnmi-registers", registers),
     check("R1-7.3.14-9", "fwnmi-r3", r3),
     check("R1-7.3.14-7", "fwnmi-vectors-unwritten", unwritten),
+    // The last of a run: where it fails, processors are lost.
+    check("R1-7.3.8.1-2", "stopped-through-a-system-reset", stopped),
 ];
 
 /// Seconds after which a processor counts as lost.
@@ -282,6 +284,48 @@ fn r3(_machine: &mut Machine) -> Verdict {
         );
     }
     pass!("r3 of {} processors", others.len())
+}
+
+/// Seconds in which a stopped processor may begin to run that should not.
+const MOMENT: u64 = 2;
+
+fn stopped(machine: &mut Machine) -> Verdict {
+    let others = reset!();
+    // For ever: a processor may be in what is put there.
+    core::mem::forget(crate::board::vectors::Vectors::install());
+    let mark = cells(0);
+    memory::fill(mark, 64, 0);
+    // Whoever comes there tells, and turns round for ever.
+    crate::board::vectors::put_other(
+        0x100,
+        &[
+            0x3c60_0000 | (mark >> 16) as u32,  // lis r3, mark@h
+            0x6063_0000 | mark as u32 & 0xffff, // ori r3, r3, mark@l
+            0x7863_0020,                        // clrldi r3, r3, 32
+            0x3880_0001,                        // li r4, 1
+            0x9083_0000,                        // stw r4, 0(r3)
+            0x4800_0000,                        // b .
+        ],
+    );
+    for index in others.clone() {
+        let server = machine.servers[index];
+        let before = answer!(machine, "query-cpu-stopped-state", &[server], 2).cells;
+        need!(
+            before == [0, 0],
+            format!("state 0 of {server:#x} before"),
+            "{before:?}"
+        );
+        let (status, _) = hypercall::call(H_SIGNAL_SYS_RESET, &[server.into()]);
+        need!(status == 0, "status 0 of H_SIGNAL_SYS_RESET", "{status}");
+        let ran = processor::wait(MOMENT, || memory::read_u32(mark) != 0);
+        let after = answer!(machine, "query-cpu-stopped-state", &[server], 2).cells;
+        need!(
+            !ran && after == [0, 0],
+            format!("{server:#x} to stay stopped, and to run nothing"),
+            "states {after:?}, the vector of the system reset run: {ran}"
+        );
+    }
+    pass!("{} stopped processors stayed so", others.len())
 }
 
 fn unwritten(_machine: &mut Machine) -> Verdict {

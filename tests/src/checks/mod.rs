@@ -38,6 +38,7 @@ pub mod node;
 pub mod offers;
 pub mod outside;
 pub mod parameters;
+pub mod partition;
 pub mod pci;
 pub mod processors;
 pub mod qemu;
@@ -158,6 +159,7 @@ pub fn run(entered: Entered) -> ! {
         run_table(&mut machine, report, node::CHECKS, "");
         run_table(&mut machine, report, offers::CHECKS, "");
         run_table(&mut machine, report, start::CHECKS, "");
+        run_table(&mut machine, report, partition::CHECKS, "");
     }
     if machine.arguments.flat || machine.arguments.wants("handover") {
         run_table(&mut machine, report, flat::CHECKS, "");

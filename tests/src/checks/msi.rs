@@ -22,6 +22,7 @@ pub const CHECKS: &[Check] = &[
     check("R1-7.3.10.5.1-10", "msi-never-busy", never_busy),
     check("R1-7.3.10.5.2-2", "msi-source-numbers", source_numbers),
     check("R1-7.3.10.5.2-2#2", "msi-none-assigned", none_assigned),
+    check("R1-14.10-10", "msi-message-kept", message_kept),
 ];
 
 /// Functions of ibm,change-msi.
@@ -319,4 +320,61 @@ fn none_assigned(machine: &mut Machine) -> Verdict {
         );
     }
     pass!("status 1 behind the last interrupt")
+}
+
+/// Where the message data of a function's MSI capability are (PCI Local Bus Specification 3.0, 6.8.1).
+fn message_data(machine: &mut Machine, function: &Function) -> Result<Option<u32>, Verdict> {
+    const CAPABILITY: u32 = 0x05;
+    const MOST: usize = 48;
+    let mut at = pci::read(machine, function, 0x34, 1)? & 0xfc;
+    for _ in 0..MOST {
+        if at == 0 {
+            break;
+        }
+        let head = pci::read(machine, function, at, 4)?;
+        if head & 0xff == CAPABILITY {
+            // An address of 64 bits comes before the data.
+            let wide = head >> 16 & 0x80 != 0;
+            return Ok(Some(at + if wide { 12 } else { 8 }));
+        }
+        at = head >> 8 & 0xfc;
+    }
+    Ok(None)
+}
+
+fn message_kept(machine: &mut Machine) -> Verdict {
+    let mut looked = 0;
+    for (function, kind, _) in with_msi!(machine) {
+        if kind != MSI {
+            continue;
+        }
+        let set = change!(machine, &function, kind, 1);
+        let look = |machine: &mut Machine| -> Result<Option<[u32; 2]>, Verdict> {
+            let Some(register) = message_data(machine, &function)? else {
+                return Ok(None);
+            };
+            let before = pci::read(machine, &function, register, 2)?;
+            let other = before ^ 1;
+            pci::put(machine, &function, register, 2, other)?;
+            let after = pci::read(machine, &function, register, 2)?;
+            pci::put(machine, &function, register, 2, before)?;
+            Ok(Some([before, after]))
+        };
+        let seen = look(machine);
+        change!(machine, &function, kind, 0);
+        let Some([before, after]) = crate::or_return!(seen) else {
+            skip!("{} has no MSI capability", function.path)
+        };
+        need!(
+            set.cells[..2] == [0, 1] && before == after,
+            format!("message {before:#x} of {} kept", function.path),
+            "{after:#x}, {:?}",
+            set.cells
+        );
+        looked += 1;
+    }
+    if looked == 0 {
+        skip!("no PCI function of the tree asks for MSIs of this type")
+    }
+    pass!("the messages of {looked} functions kept")
 }

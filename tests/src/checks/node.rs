@@ -83,6 +83,12 @@ pub const CHECKS: &[Check] = &[
     check("R1-7.2.6.1.2-1", "node-sensor-locations", |machine| {
         locations(machine, "rtas-sensors", "sensor")
     }),
+    check("R1-7.2.6.1.1-2", "node-indicators-of-no-part", |machine| {
+        parts(machine, "rtas-indicators", "indicator")
+    }),
+    check("R1-7.2.6.1.2-2", "node-sensors-of-no-part", |machine| {
+        parts(machine, "rtas-sensors", "sensor")
+    }),
     check("R1-7.2.6.1.1-4", "node-indicator-4", indicator_4),
 ];
 
@@ -263,12 +269,50 @@ fn strings(value: &[u8]) -> usize {
     value.iter().filter(|byte| **byte == 0).count()
 }
 
+/// Whether an indicator or sensor of this type needs no location codes: those of dynamic
+/// reconfiguration.
+fn is_of_connectors(kind: &str, token: u32) -> bool {
+    (9001..=9003).contains(&token) && (kind == "indicator" || token == 9003)
+}
+
+/// What has no physical counterpart has an empty location code. A part is known by the code of its
+/// node.
+fn parts(machine: &mut Machine, list: &str, kind: &str) -> Verdict {
+    let cells = cells_of!(machine, list);
+    let nodes = machine.tree.iter().flat_map(|(_, properties)| properties);
+    let known: Vec<&[u8]> = nodes
+        .filter(|(name, _)| name == "ibm,loc-code")
+        .flat_map(|(_, value)| value.split(|byte| *byte == 0))
+        .collect();
+    let mut empty = 0;
+    for pair in cells.chunks_exact(2) {
+        if is_of_connectors(kind, pair[0]) {
+            continue;
+        }
+        let name = format!("ibm,{kind}-{}", pair[0]);
+        let Some(value) = machine.rtas_property(&name) else {
+            skip!("/rtas has no {name}")
+        };
+        for code in value.split(|byte| *byte == 0) {
+            need!(
+                code.is_empty() || known.contains(&code),
+                format!("codes of parts in {name}, or empty ones"),
+                "{}, and no node has it",
+                code.escape_ascii()
+            );
+        }
+        // The last is no code, but what is behind the end of the last one.
+        let codes = value.split(|byte| *byte == 0).rev().skip(1);
+        empty += codes.filter(|code| code.is_empty()).count();
+    }
+    pass!("{empty} empty codes, {} of parts in the tree", known.len())
+}
+
 fn locations(machine: &mut Machine, list: &str, kind: &str) -> Verdict {
     let cells = cells_of!(machine, list);
     let mut looked = 0;
     for pair in cells.chunks_exact(2) {
-        // Those of dynamic reconfiguration need none.
-        if (9001..=9003).contains(&pair[0]) && (kind == "indicator" || pair[0] == 9003) {
+        if is_of_connectors(kind, pair[0]) {
             continue;
         }
         let name = format!("ibm,{kind}-{}", pair[0]);

@@ -284,7 +284,7 @@ fn read_not_owned(machine: &mut Machine) -> Verdict {
 }
 
 /// Writes a register; the status.
-fn put(
+pub fn put(
     machine: &mut Machine,
     function: &Function,
     register: u32,

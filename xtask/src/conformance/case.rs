@@ -200,7 +200,7 @@ impl Runner {
             cpu: defaults::CPU.to_owned(),
             ic_mode: interrupts(case.run)?,
             smp: case.run.processors.to_string(),
-            memory: format!("{}M", case.run.memory_mib),
+            memory: memory(case.run),
             devices: Vec::new(),
             gdb: None,
             no_reboot: !case.run.reboots,
@@ -229,6 +229,14 @@ impl Runner {
             bail!("no device was added and removed while the guest ran");
         }
         Ok(heard)
+    }
+}
+
+/// What `-m` takes: memory, and room for more in blocks.
+fn memory(run: &Run) -> String {
+    match (run.memory_mib, run.room_mib) {
+        (own, 0) => format!("{own}M"),
+        (own, room) => format!("{own}M,slots={},maxmem={}M", room / 256, own + room),
     }
 }
 

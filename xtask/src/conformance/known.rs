@@ -96,6 +96,18 @@ const NO_9005: &str = "left out: Linux would take rtas_lock on every secondary p
 const NO_LSI: &str = "QEMU leaves INTx to the operating system and knows MSIs only (spapr_pci.c, \
                       rtas_ibm_change_msi)";
 
+/// oxrtas's own.
+const OXRTAS: &[Known] = &[Known {
+    // The only one with such an instance.
+    widths: &["cells64"],
+    ..outside(
+        "R1-13.5.3.5-1",
+        "plug-configures",
+        "the work area has entries of eight bytes there (13.5.3.5), and is passed on to QEMU, which \
+         knows those of four alone (spapr_rtas.c, rtas_ibm_configure_connector)",
+    )
+}];
+
 /// Whatever the firmware: what QEMU does, and what none of them has yet.
 const ALL: &[Known] = &[
     known(
@@ -135,6 +147,38 @@ const ALL: &[Known] = &[
         "QEMU keeps r3 in the RTAS area and puts its address there, as Linux wants it (spapr.c, \
          spapr_do_system_reset_on_cpu)",
     ),
+    known(
+        "R1-7.3.8.1-2",
+        "stopped-through-a-system-reset",
+        "QEMU lets a stopped processor run the vector (spapr.c, spapr_do_system_reset_on_cpu)",
+    ),
+    outside(
+        "R1-7.3.23-11",
+        "suspend-disables-queues",
+        "QEMU suspends the machine and leaves its queues as they are (spapr_rtas.c, \
+         rtas_ibm_suspend_me)",
+    ),
+    outside(
+        "R1-7.3.10.5.1-11",
+        "plug-msis-released",
+        "QEMU keeps the MSIs of a device that is gone (spapr_pci.c, spapr_pci_unplug; only \
+         rtas_ibm_change_msi frees them)",
+    ),
+    known(
+        "R1-14.7-4",
+        "partition-interrupt-ranges",
+        "QEMU's only interrupt-ranges has two sources of the machine (spapr_events.c, spapr_dt_events)",
+    ),
+    known(
+        "R1-14.7-5",
+        "partition-has-number",
+        "QEMU gives no ibm,partition-no (spapr.c, spapr_build_fdt)",
+    ),
+    known(
+        "R1-14.10-10",
+        "msi-message-kept",
+        "QEMU writes what it is told, message data too (spapr_pci.c, finish_write_pci_config)",
+    ),
     known("R1-7.3.10.5.1-4", "msi-disables-lsi", NO_LSI),
     known("R1-7.3.10.5.1-5", "msi-gives-lsi-back", NO_LSI),
     known(
@@ -167,7 +211,7 @@ const MASK: &str = "QEMU keeps no mask beside the priority (xics.c, ics_write_xi
                     masked source tells 0xff, a second int-off loses the priority (xics_spapr.c, \
                     rtas_set_xive, rtas_get_xive, rtas_int_off)";
 const NO_VERSION: &str = "there is no rtas-version: neither QEMU (spapr.c, spapr_dt_rtas) nor SLOF \
-                          (board-qemu/slof/rtas.fs) nor VOF (spapr_vof.c, spapr_vof_reset) makes one";
+                          (board-qemu/slof/rtas.fs) nor VOF (spapr_vof.c, spapr_vof_client_dt_finalize) makes one";
 
 /// SLOF and VOF: both leave RTAS to QEMU.
 const HYPERVISOR_RTAS: &[Known] = &[
@@ -217,7 +261,7 @@ const HYPERVISOR_RTAS: &[Known] = &[
         "LoPAR-B.5.3.1/rtas-display-device",
         "node-display-device",
         "there is no rtas-display-device: neither QEMU (spapr.c, spapr_dt_rtas) nor SLOF \
-         (board-qemu/slof/rtas.fs) nor VOF (spapr_vof.c, spapr_vof_reset) makes one",
+         (board-qemu/slof/rtas.fs) nor VOF (spapr_vof.c, spapr_vof_client_dt_finalize) makes one",
     ),
     known("LoPAR-B.5.3.1/rtas-version", "node-version", NO_VERSION),
     known(
@@ -282,6 +326,11 @@ const SLOF: &[Known] = &[
 /// VOF's own.
 const VOF: &[Known] = &[
     known(
+        "R1-14.8-2",
+        "partition-nvram-free-space",
+        "the NVRAM stays as QEMU makes it, without partitions (spapr_nvram.c, spapr_nvram_realize)",
+    ),
+    known(
         "LoPAR-B.9.5.2/test-method",
         "start-test-method",
         "there is no test-method (QEMU: vof.c, vof_client_handle)",
@@ -294,12 +343,13 @@ const VOF: &[Known] = &[
     known(
         "IEEE1275-6.3.2.1",
         "client-unknown-service",
-        "an unknown service succeeds (pc-bios/vof/ci.c, prom_entry)",
+        "an unknown service succeeds (QEMU: vof.c, vof_client_call, which is what pc-bios/vof/ci.c, \
+         prom_entry, ends with)",
     ),
     known(
         "IEEE1275-6.3.2.1",
         "client-test",
-        "test calls getprop missing (QEMU: vof.c, vof_client_handle)",
+        "there is no test: it answers -1 of every service (QEMU: vof.c, vof_client_handle)",
     ),
     known(
         "IEEE1275-6.3.2.2",
@@ -309,7 +359,8 @@ const VOF: &[Known] = &[
     known(
         "IEEE1275-6.3.2.2",
         "client-path-cut",
-        "the length of a path counts its end (QEMU: vof.c, get_path)",
+        "the length of a path counts its end (QEMU: vof.c, get_path), and all of it is written, \
+         however much room there is (vof_package_to_path)",
     ),
     known(
         "IEEE1275-6.3.2.3",
@@ -326,7 +377,7 @@ const VOF: &[Known] = &[
 /// The known failures of a firmware.
 pub fn of(subject: Subject) -> Vec<&'static Known> {
     let lists: [&[Known]; 3] = match subject {
-        Subject::Oxrtas => [ALL, &[], &[]],
+        Subject::Oxrtas => [ALL, OXRTAS, &[]],
         Subject::Slof => [ALL, HYPERVISOR_RTAS, SLOF],
         Subject::Vof => [ALL, HYPERVISOR_RTAS, VOF],
         Subject::Other => [&[], &[], &[]],

@@ -5,7 +5,8 @@ use super::verdicts::{Outcome, Verdict};
 use crate::qemu::{Ended, Qmp, Seen, Session};
 use anyhow::{Result, bail};
 use conformance_guest::runs::{
-    ASK, AWAKE, LAST_LINE, POWERDOWN, POWERS_OFF, REBOOTS, SHOWS, STILL_ON, TERMINATES, WAKE, shown,
+    ASK, AWAKE, DEVICE, HEARD, LAST_LINE, MEMORY, POWERDOWN, POWERS_OFF, QUIET, REBOOTS, REMOVAL,
+    SHOWS, STILL_ON, TERMINATES, WAKE, shown,
 };
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Does what the guest asks for, until its last line.
 pub fn serve(session: &mut Session, qmp: &mut Qmp) -> Result<()> {
+    let mut plugged = 0;
     loop {
         let (index, line) = session.wait_for(&[ASK, LAST_LINE])?;
         if index == 1 {
@@ -25,9 +27,42 @@ pub fn serve(session: &mut Session, qmp: &mut Qmp) -> Result<()> {
                 qmp.execute("system_powerdown", json!({}))?;
             }
             Some(WAKE) => wake(session, qmp)?,
+            Some(what @ (DEVICE | MEMORY)) => {
+                // A name of its own: one that the guest did not give back is still there.
+                plugged += 1;
+                plug(qmp, what, plugged)?;
+            }
+            Some(REMOVAL) => {
+                qmp.execute("device_del", json!({ "id": name(plugged) }))?;
+            }
             _ => bail!("the guest asks for what nobody knows: {line}"),
         }
     }
+}
+
+/// A PCI device with MSIs.
+const PCI_DEVICE: &str = "nec-usb-xhci";
+/// A block of memory, in bytes.
+const BLOCK: u64 = 256 << 20;
+
+fn name(number: u32) -> String {
+    format!("plugged{number}")
+}
+
+/// Plugs in a device, or a block of memory.
+fn plug(qmp: &mut Qmp, what: &str, number: u32) -> Result<()> {
+    let id = name(number);
+    let device = if what == MEMORY {
+        let memory = format!("memory{number}");
+        let backend = json!({ "qom-type": "memory-backend-ram", "id": memory, "size": BLOCK });
+        qmp.execute("object-add", backend)?;
+        json!({ "driver": "pc-dimm", "id": id, "memdev": memory })
+    } else {
+        // Without a boot ROM, which is not installed for every device.
+        json!({ "driver": PCI_DEVICE, "id": id, "romfile": "" })
+    };
+    qmp.execute("device_add", device)?;
+    Ok(())
 }
 
 /// Wakes the machine as soon as it sleeps, unless the guest goes on without.
@@ -115,6 +150,15 @@ impl Sight<'_> {
                 self.moved(word),
             );
         }
+        for word in self.told(QUIET) {
+            let width = word.trim_start_matches('/');
+            check(
+                "R1-7.3.5.3-14",
+                "display-nothing-shown",
+                width,
+                self.silence(word),
+            );
+        }
         if !self.told(TERMINATES).is_empty() {
             check(
                 "R1-7.3.9.1-1",
@@ -161,6 +205,19 @@ impl Sight<'_> {
                     saw.unwrap_or(&"nothing")
                 ))
             }
+        }
+    }
+
+    /// Whether nothing came out while the guest made calls that have nothing to show.
+    fn silence(&self, word: &str) -> Result<String, String> {
+        let between = self
+            .console
+            .split_once(&format!("{QUIET}{word}"))
+            .and_then(|(_, rest)| rest.split_once(&format!("{HEARD}{word}")));
+        match between.map(|(between, _)| between.trim_matches(['\r', '\n'])) {
+            Some("") => Ok("nothing on the console between two lines of the guest".to_owned()),
+            Some(saw) => Err(format!("wanted nothing, saw {saw:?}")),
+            None => Err("wanted both lines of the guest, saw one".to_owned()),
         }
     }
 
@@ -267,6 +324,21 @@ mod tests {
         let other = text.replace("left\r", "left\r\n");
         assert_eq!(judged(&other), [Outcome::Ok, Outcome::NotOk]);
         assert_eq!(judged(""), [Outcome::NotOk; 2]);
+    }
+
+    #[test]
+    fn what_comes_out_between_the_guests_lines_is_seen() {
+        let judged = |between: &str| {
+            let mut sight = sight(&["guest: is quiet /32"], &[], &[]);
+            sight.console =
+                format!("guest: is quiet /32\r\n{between}guest: was quiet /32\r\nok R1-1 x: y\r\n");
+            outcomes(&sight)[0].1
+        };
+        assert_eq!(judged(""), Outcome::Ok);
+        assert_eq!(judged("."), Outcome::NotOk);
+        let mut lost = sight(&["guest: is quiet /32"], &[], &[]);
+        lost.console = "guest: is quiet /32\r\n".to_owned();
+        assert_eq!(outcomes(&lost)[0].1, Outcome::NotOk);
     }
 
     #[test]

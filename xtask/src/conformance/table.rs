@@ -1,6 +1,6 @@
 //! Firmwares side by side.
 
-use super::catalogue::{self, Catalogue, Otherwise, Requirement};
+use super::catalogue::{self, Binds, Catalogue, Otherwise, Requirement};
 use super::known::{self, Subject};
 use super::machine;
 use super::standing::{Column, Standing, Verdict};
@@ -52,10 +52,12 @@ pub fn totals(catalogue: &Catalogue, columns: &[Column]) -> Table {
     table
 }
 
-/// The requirements to which code that ran gave a verdict, in one of the columns.
+/// The requirements to which code that ran gave a verdict, in one of the columns. What binds nobody, as
+/// the guest's tests of itself, is none.
 pub fn judged<'a>(catalogue: &'a Catalogue, columns: &[Column]) -> BTreeSet<&'a str> {
     let requirements = catalogue.requirements.iter().enumerate();
-    let judged = requirements.filter(|(index, _)| {
+    let bind = requirements.filter(|(_, it)| it.binds != Binds::Nobody);
+    let judged = bind.filter(|(index, _)| {
         let standings = columns.iter().filter_map(|it| it.standings.get(*index));
         standings.into_iter().any(Standing::is_judged)
     });
@@ -79,15 +81,30 @@ pub fn coverage(catalogue: &Catalogue, columns: &[Column]) -> Result<String> {
     let mut elsewhere = catalogue.elsewhere()?;
     elsewhere.retain(|id| !judged.contains(id));
     let proved = catalogue.proved();
-    let proved = proved.intersection(&judged).copied().collect();
+    let unproved = catalogue.unproved.iter().map(|(id, _)| id.as_str());
+    let unproved: BTreeSet<&str> = unproved.filter(|id| judged.contains(id)).collect();
+    let rest = judged
+        .iter()
+        .filter(|id| !proved.contains(*id) && !unproved.contains(*id));
+    let rest: Vec<&str> = rest.copied().collect();
+    let proved: BTreeSet<&str> = proved.intersection(&judged).copied().collect();
     Ok(format!(
         "{} requirements were judged by running code: {}\n\
          by tests on the host or of the build alone: {}\n\
-         proved, of those judged: {}",
+         proved, of those judged, {}: {}\n\
+         judged, and no fault of a firmware can break them: {}\n\
+         judged, and not proved yet: {}",
         judged.len(),
         count(catalogue, &judged),
         count(catalogue, &elsewhere),
-        count(catalogue, &proved)
+        proved.len(),
+        count(catalogue, &proved),
+        count(catalogue, &unproved),
+        if rest.is_empty() {
+            "none".to_owned()
+        } else {
+            rest.join(" ")
+        }
     ))
 }
 

@@ -41,9 +41,11 @@ pub fn run(arguments: &MutantsArgs) -> Result<ExitCode> {
     let all = entry::read(&workspace)?;
     let entries = &all.mutants;
     let wanted = |entry: &Entry| {
-        let key = arguments.only.as_deref().unwrap_or_default();
-        let named = entry.name.contains(key) || entry.run.contains(key);
-        named || entry.breaks.iter().any(|id| id.contains(key))
+        let named = |key: &String| {
+            let named = entry.name.contains(key) || entry.run.contains(key);
+            named || entry.breaks.iter().any(|id| id.contains(key))
+        };
+        arguments.only.is_empty() || arguments.only.iter().any(named)
     };
     let chosen = entries
         .iter()

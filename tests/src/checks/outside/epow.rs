@@ -22,7 +22,7 @@ const OTHERS: u32 = 1 << 31 | 1 << 28 | 1 << 27;
 /// The vector of an external interrupt.
 const EXTERNAL: u32 = 0x500;
 /// More than a log of this event has.
-const ROOM: u32 = 192;
+pub(super) const ROOM: u32 = 192;
 /// What every log begins with, details or not (10.3.2.1).
 const FIXED: usize = 8;
 /// The bytes of a log that tell its date and time (10.3.2.2.3: behind the fixed part, the header of the
@@ -89,7 +89,7 @@ macro_rules! raise {
 }
 
 /// check-exception: the status.
-fn exception(
+pub(super) fn exception(
     machine: &mut Machine,
     source: u32,
     mask: u32,

@@ -3,13 +3,15 @@
 //! and adds verdicts of its own on what only it can see.
 
 mod epow;
+mod plug;
 mod suspend;
 mod terminate;
 
-use guest::runs::{POWERS_OFF, SHOWS, STILL_ON, shown};
+use guest::runs::{HEARD, POWERS_OFF, QUIET, SHOWS, STILL_ON, shown};
 use guest::verdict::Verdict;
 use guest::{need, pass};
 
+use super::ask::Bytes;
 use super::{Check, check};
 use crate::board::processor;
 use crate::subject::Machine;
@@ -19,6 +21,7 @@ use crate::{answer, say};
 pub const CHECKS: &[Check] = &[
     // What came out, the runner sees.
     check("R1-7.3.5.3-13", "display-all-characters", show),
+    check("R1-7.3.5.3-14", "display-quiet-calls", quiet),
     check("R1-7.3.3-1", "epow-by-one-call", epow::by_one_call),
     check("R1-7.3.3.2-3", "epow-log-cut", epow::cut),
     check("R1-7.3.3.2-4", "epow-log-critical", epow::critical),
@@ -41,6 +44,17 @@ pub const CHECKS: &[Check] = &[
         "R1-7.3.23-18",
         "suspend-keeps-parameters",
         suspend::parameters,
+    ),
+    check("R1-7.3.23-11", "suspend-disables-queues", suspend::queues),
+    check("R1-7.3.23-12", "suspend-enable-queue", suspend::enables),
+    check("R1-7.3.23-19", "suspend-keeps-segments", suspend::segments),
+    check("R1-13.5.3.5-1", "plug-configures", plug::configures),
+    check("R1-13.5.3.4-3", "plug-isolation-completes", plug::completes),
+    check("R1-13.5.3.4-7", "plug-memory-usable", plug::maps),
+    check(
+        "R1-7.3.10.5.1-11",
+        "plug-msis-released",
+        plug::releases_msis,
     ),
     check("R1-7.3.9.1-1", "os-term-takes-a-string", terminate::takes),
     check(
@@ -70,6 +84,46 @@ fn show(machine: &mut Machine) -> Verdict {
         );
     }
     pass!("{} characters, each with status 0", text.len())
+}
+
+/// Calls of all kinds, right and wrong ones: what came out meanwhile, the runner sees.
+fn quiet(machine: &mut Machine) -> Verdict {
+    let Some(rtas) = machine.rtas else {
+        guest::skip!("no instance of RTAS")
+    };
+    let data = Bytes::new(64, 0);
+    let at = data.address();
+    let source = machine.sources.first().copied().unwrap_or(0);
+    let calls: [(&str, &[u32], usize); 16] = [
+        ("get-time-of-day", &[], 8),
+        ("query-cpu-stopped-state", &[0], 2),
+        ("ibm,get-xive", &[source], 3),
+        ("ibm,get-xive", &[0x7777_7777], 3),
+        ("ibm,int-off", &[source], 1),
+        ("nvram-fetch", &[0, at, 16], 2),
+        ("nvram-fetch", &[0x7777_7777, at, 16], 2),
+        ("ibm,get-system-parameter", &[20, at, 64], 1),
+        ("get-sensor-state", &[0x7777, 0], 2),
+        ("set-indicator", &[0x7777, 0, 0], 1),
+        ("ibm,read-pci-config", &[0x7777_7700, 0, 0, 4], 2),
+        ("check-exception", &[0x500, source, 0, 0, at, 64], 1),
+        ("event-scan", &[0, 0, at, 64], 1),
+        ("start-cpu", &[0x7777, 0, 0], 1),
+        ("rtas-last-error", &[at, 64], 1),
+        ("ibm,get-vpd", &[at, at, 64, 1], 3),
+    ];
+    let word = rtas.width.suffix();
+    say!("{QUIET}{word}");
+    let mut made = 0;
+    for (name, inputs, outputs) in calls {
+        if machine.token(name).is_some() {
+            answer!(machine, name, inputs, outputs);
+            made += 1;
+        }
+    }
+    rtas.status(machine.gate, 0x1fff, &[], 1);
+    say!("{HEARD}{word}");
+    pass!("{made} calls, and one of no function")
 }
 
 /// Ends the run by power-off of the RTAS under test. Returns if that did not work.

@@ -5,13 +5,15 @@ use alloc::vec::Vec;
 
 use guest::runs::{ASK, AWAKE, WAKE};
 use guest::verdict::Verdict;
-use guest::{need, pass};
+use guest::{need, pass, skip};
 
-use crate::board::memory;
+use crate::board::memory::{self, Scratch};
+use crate::board::{hypercall, segments};
 use crate::checks::ask::{self, Bytes};
 use crate::checks::environment;
 use crate::say;
 use crate::subject::Machine;
+use crate::subject::machine::cells;
 
 const SUSPEND: &str = "ibm,suspend-me";
 
@@ -155,4 +157,98 @@ pub(super) fn parameters(machine: &mut Machine) -> Verdict {
     }
     let there = before.iter().filter(|(_, status, _)| *status == 0).count();
     pass!("the values of {there} parameters, before and after")
+}
+
+/// Entries of the segment buffer that a suspension keeps (R1-7.3.23-19).
+const ENTRIES: u64 = 32;
+
+pub(super) fn segments(machine: &mut Machine) -> Verdict {
+    // An effective and a virtual segment of its own for each, of 256 MiB with 4 KiB pages.
+    for index in 0..ENTRIES {
+        segments::set(index, 0x1230 + index, 0x45_6000 + index);
+    }
+    let look = |_: &mut Machine| Ok((0..ENTRIES).map(segments::get).collect::<Vec<_>>());
+    let both = around(machine, look);
+    for index in 0..ENTRIES {
+        segments::clear(index);
+    }
+    let [before, after] = match both {
+        Ok(both) => both,
+        Err(verdict) => return verdict,
+    };
+    for (index, entry) in (0u64..).zip(&before) {
+        need!(
+            *entry == segments::entry(0x1230 + index, 0x45_6000 + index),
+            format!("entry {index} as it was set"),
+            "{entry:x?}"
+        );
+    }
+    need!(before == after, format!("{before:x?}"), "{after:x?}");
+    pass!("{ENTRIES} entries, before and after")
+}
+
+/// The hypercalls of command and response queues (LoPAR 17.2.3.1.5).
+const H_REG_CRQ: u64 = 0xfc;
+const H_FREE_CRQ: u64 = 0x100;
+const H_SEND_CRQ: u64 = 0x108;
+const H_ENABLE_CRQ: u64 = 0x2b0;
+/// H_FUNCTION, H_PARAMETER and H_SUCCESS.
+const NO_SUCH_CALL: i64 = -2;
+const PARAMETER: i64 = -4;
+const SUCCESS: i64 = 0;
+/// A transport event (LoPAR 17.2.3.1.1): a virtual SCSI adapter takes it and answers nothing.
+const EVENT: u64 = 0xff << 56;
+
+/// The unit address of a virtual SCSI adapter.
+fn adapter(machine: &Machine) -> Option<u64> {
+    machine.tree.iter().find_map(|(_, properties)| {
+        let get = |name: &str| properties.iter().find(|(own, _)| own == name);
+        let (_, compatible) = get("compatible")?;
+        let mut names = compatible.split(|byte| *byte == 0);
+        names.find(|name| *name == b"IBM,v-scsi")?;
+        cells(&get("reg")?.1).first().map(|unit| u64::from(*unit))
+    })
+}
+
+pub(super) fn enables(machine: &mut Machine) -> Verdict {
+    let Some(unit) = adapter(machine) else {
+        skip!("no IBM,v-scsi in the tree: no queue")
+    };
+    let (own, _) = hypercall::call(H_ENABLE_CRQ, &[unit]);
+    let (none, _) = hypercall::call(H_ENABLE_CRQ, &[0x7777_7777]);
+    need!(
+        own != NO_SUCH_CALL && own != PARAMETER && none == PARAMETER,
+        "H_ENABLE_CRQ that takes a unit with a queue, and refuses one that is not there",
+        "{own} and {none}"
+    );
+    pass!("{own} for unit {unit:#x}, {none} for one that is not there")
+}
+
+pub(super) fn queues(machine: &mut Machine) -> Verdict {
+    let Some(unit) = adapter(machine) else {
+        skip!("no IBM,v-scsi in the tree: no queue")
+    };
+    let queue = Scratch::new(0x1000, 0x1000);
+    memory::fill(queue.address, 0x1000, 0);
+    // The firmware may have left one.
+    hypercall::call(H_FREE_CRQ, &[unit]);
+    let (registered, _) = hypercall::call(H_REG_CRQ, &[unit, queue.address, 0x1000]);
+    let send = |_: &mut Machine| Ok(hypercall::call(H_SEND_CRQ, &[unit, EVENT, 0]).0);
+    let both = around(machine, send);
+    hypercall::call(H_FREE_CRQ, &[unit]);
+    let [before, after] = match both {
+        Ok(both) => both,
+        Err(verdict) => return verdict,
+    };
+    need!(
+        (registered, before) == (SUCCESS, SUCCESS),
+        "a queue that takes a message",
+        "{registered} of H_REG_CRQ, {before} of H_SEND_CRQ"
+    );
+    need!(
+        after != SUCCESS,
+        "a queue that takes no message until H_ENABLE_CRQ",
+        "{after} of H_SEND_CRQ after the suspension"
+    );
+    pass!("H_SEND_CRQ {before}, then {after}")
 }

@@ -160,6 +160,8 @@ pub struct Catalogue {
     pub options: BTreeMap<String, Choice>,
     /// The faults that were caught.
     pub mutants: Vec<Mutant>,
+    /// Why no fault of a firmware can break a requirement that is judged: number and reason.
+    pub unproved: Vec<(String, String)>,
     sections: Vec<Section>,
     chapter: usize,
 }
@@ -233,10 +235,15 @@ impl Catalogue {
                 caught_by: words(row.field(2)),
             })
             .collect();
+        let unproved = read("unproved.tsv", &["requirement", "why"])?
+            .iter()
+            .map(|row| (row.field(0).to_owned(), row.field(1).to_owned()))
+            .collect();
         Ok(Self {
             requirements,
             options,
             mutants,
+            unproved,
             sections,
             chapter,
         })

@@ -25,6 +25,7 @@ pub fn broken(catalogue: &Catalogue) -> Result<Vec<String>> {
     lines.extend(checks(catalogue, &there));
     lines.extend(options(catalogue));
     lines.extend(mutants(catalogue, &there));
+    lines.extend(unproved(catalogue, &there));
     lines.extend(crate::mutants::differences(catalogue)?);
     Ok(lines)
 }
@@ -173,6 +174,33 @@ fn mutants(catalogue: &Catalogue, there: &There) -> Vec<String> {
     lines
 }
 
+/// What no fault can break is a requirement that checks of the guest speak for, once, with a reason, and
+/// that none did break.
+fn unproved(catalogue: &Catalogue, there: &There) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (id, why) in &catalogue.unproved {
+        let mut wrong = |what: &str| lines.push(format!("unproved.tsv: {id} {what}"));
+        if !seen.insert(id) {
+            wrong("is there twice");
+        }
+        if catalogue.is_proved(id) {
+            wrong("is proved");
+        }
+        if why.len() < 10 {
+            wrong("has no reason");
+        }
+        let requirement = catalogue.requirements.iter().find(|it| it.id == *id);
+        let guest = |evidence: &Evidence| matches!(evidence, Evidence::Guest(_));
+        let checked = there.guest.iter().any(|(own, _)| own == id)
+            || requirement.is_some_and(|it| it.also.iter().any(guest));
+        if requirement.is_none() || !checked {
+            wrong("is no requirement that a check of the guest speaks for");
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,10 +232,13 @@ mod tests {
         };
         write("chapter7.tsv", rows(chapter));
         write("others.tsv", rows(others));
+        // What is proved, and behind a line of dashes what cannot be.
+        let (proved, unproved) = proved.split_once("---\n").unwrap_or((proved, ""));
         write(
             "proved.tsv",
             format!("requirement\tmutant\tcaught by\n{proved}"),
         );
+        write("unproved.tsv", format!("requirement\twhy\n{unproved}"));
         judge(directory.path())
     }
 
@@ -223,6 +254,7 @@ mod tests {
         lines.extend(checks(&catalogue, &there));
         lines.extend(options(&catalogue));
         lines.extend(mutants(&catalogue, &there));
+        lines.extend(unproved(&catalogue, &there));
         lines
     }
 
@@ -236,6 +268,38 @@ mod tests {
             of(&[ONE, TWO], &["X-1|os|-|-|-|Three."], proved),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn what_cannot_be_proved_is_judged_has_a_reason_and_is_not_proved() {
+        let found = |proved: &str| of(&[ONE, TWO], &["X-1|os|-|-|-|Three."], proved);
+        let good = "---\nR1-7.9-1\tthe hypervisor decides\n";
+        assert_eq!(found(good), Vec::<String>::new());
+        for (proved, text) in [
+            (
+                "R1-7.9-1\tm\ta\n---\nR1-7.9-1\tthe hypervisor decides\n",
+                "is proved",
+            ),
+            ("---\nR1-7.9-1\t-\n", "has no reason"),
+            (
+                "---\nR1-7.9-2\tthe hypervisor decides\n",
+                "is no requirement",
+            ),
+            (
+                "---\nR1-7.9-3\tthe hypervisor decides\n",
+                "is no requirement",
+            ),
+            (
+                "---\nR1-7.9-1\tthe hypervisor decides\nR1-7.9-1\tthe hypervisor decides\n",
+                "is there twice",
+            ),
+        ] {
+            let lines = found(proved);
+            assert!(
+                lines.len() == 1 && lines[0].contains(text),
+                "{text}: {lines:?}"
+            );
+        }
     }
 
     #[test]
