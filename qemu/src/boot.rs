@@ -82,6 +82,7 @@ impl<B: Board> Firmware<B> {
         self.check_nvram();
         self.place_rtas()?;
         self.edit_rtas_node()?;
+        self.number_partition()?;
         self.open_chosen(&chosen)?;
         self.reserve(&chosen);
         let (tree, size) = self.place_tree()?;

@@ -15,6 +15,8 @@ use crate::messages::Failure;
 /// Where a program that runs from the flat tree alone has room left: kvm-unit-tests keeps its
 /// vectors below and is loaded above (`powerpc/flat.lds`, `lib/powerpc/setup.c`).
 const EARLY_RTAS: Range<u64> = 0x1_0000..0x40_0000;
+/// The partition's number, where QEMU says none: that of the first one of a platform (LoPAR R1-14.7-6).
+const PARTITION: u32 = 1;
 /// Least address of the tree of the hand-over and of the firmware's own buffers: not in the way of
 /// the kernel and of what lies below it.
 pub(crate) const LOWEST: u64 = 0x40_0000;
@@ -96,6 +98,18 @@ impl<B: Board> Firmware<B> {
             layout.context_count
         ));
         Ok(())
+    }
+
+    /// The root of a partition's tree has its number (LoPAR R1-14.7-5, -7), which QEMU leaves out
+    /// (`hw/ppc/spapr.c:spapr_build_fdt`).
+    pub(crate) fn number_partition(&mut self) -> Result<(), Failure> {
+        let (root, name) = (self.tree.root(), "ibm,partition-no");
+        if self.tree.property(root, name).is_some() {
+            return Ok(());
+        }
+        self.tree
+            .set_u32(root, name, PARTITION, Origin::Firmware)
+            .map_err(|_| Failure::TreeLimit("the partition's number does not fit"))
     }
 
     /// What the client interface keeps in `/chosen`: instance handles (IEEE 1275, 3.5, and the

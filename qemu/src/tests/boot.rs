@@ -102,6 +102,18 @@ fn the_flat_tree_keeps_what_qemu_said_of_the_kernel() {
 }
 
 #[test]
+fn the_partition_has_the_number_that_qemu_gives_or_the_first_one() {
+    let number = |setup: Setup| {
+        let tree = setup.boot().unwrap().flat_tree();
+        tree.u32(tree.root(), "ibm,partition-no")
+    };
+    assert_eq!(number(Setup::new()), Some(1));
+    let mut setup = Setup::new();
+    setup.set("/", "ibm,partition-no", &[0, 0, 0, 7]);
+    assert_eq!(number(setup), Some(7));
+}
+
+#[test]
 fn qemu_gets_the_tree_of_the_hand_over() {
     let mut guest = Setup::new().boot().unwrap();
     let tree = guest.flat_tree();

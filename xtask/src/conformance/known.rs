@@ -170,11 +170,6 @@ const ALL: &[Known] = &[
         "QEMU's only interrupt-ranges has two sources of the machine (spapr_events.c, spapr_dt_events)",
     ),
     known(
-        "R1-14.7-5",
-        "partition-has-number",
-        "QEMU gives no ibm,partition-no (spapr.c, spapr_build_fdt)",
-    ),
-    known(
         "R1-14.10-10",
         "msi-message-kept",
         "QEMU writes what it is told, message data too (spapr_pci.c, finish_write_pci_config)",
@@ -217,6 +212,11 @@ const NO_VERSION: &str = "there is no rtas-version: neither QEMU (spapr.c, spapr
 const HYPERVISOR_RTAS: &[Known] = &[
     known("R1-7.3.5.1-2", "node-display-16-characters", NO_DISPLAY),
     known("R1-7.3.5.3-5", "node-form-feed", NO_DISPLAY),
+    known(
+        "R1-14.7-5",
+        "partition-has-number",
+        "QEMU gives no ibm,partition-no (spapr.c, spapr_build_fdt), and neither SLOF nor VOF makes one",
+    ),
     known(
         "R1-7.3.16-10",
         "parameters-without-room",
