@@ -24,6 +24,7 @@ pub const CHECKS: &[Check] = &[
     check("R1-7.3.14-9", "fwnmi-registers", registers),
     check("R1-7.3.14-9", "fwnmi-r3", r3),
     check("R1-7.3.14-7", "fwnmi-vectors-unwritten", unwritten),
+    check("R1-7.3.14-10", "fwnmi-machine-check", machine_check),
     // The last of a run: where it fails, processors are lost.
     check("R1-7.3.8.1-2", "stopped-through-a-system-reset", stopped),
 ];
@@ -284,6 +285,41 @@ fn r3(_machine: &mut Machine) -> Verdict {
         );
     }
     pass!("r3 of {} processors", others.len())
+}
+
+/// An address of no memory and no device, far behind both.
+const NOWHERE: u64 = 0x80_0000_0000;
+/// Vectors: of the machine check, and of one that nothing of the guest's raises.
+const MACHINE_CHECK: u64 = 0x200;
+const UNUSED: u32 = 0xf60;
+/// MSR\[ME\]: machine checks are taken.
+const MSR_ME: u64 = 0x1000;
+
+fn machine_check(machine: &mut Machine) -> Verdict {
+    reset!();
+    let _vectors = crate::board::vectors::Vectors::install();
+    stop::install_reset(handler);
+    // The handler to be entered is what stands at another vector, which tells its own number.
+    let inputs = [fwnmi::handler_address() as u32, UNUSED];
+    let status = answer!(machine, "ibm,nmi-register", &inputs, 1).status();
+    need!(status == 0, "status 0 of ibm,nmi-register", "{status}");
+    let code = machine.arena + 0x22_0000;
+    memory::write_u32(code, 0xe8a5_0000); // ld r5, 0(r5)
+    memory::write_u32(code + 4, 0x4e80_0020); // blr
+    memory::flush_instructions(code, 8);
+    let mut before = patterns(gate::msr() | MSR_ME);
+    before.gpr[5] = NOWHERE;
+    match machine.gate.enter(code, &before, false) {
+        Ok(_) => skip!("no machine check: a load from {NOWHERE:#x} gives a value"),
+        Err(trap) if trap.vector == u64::from(UNUSED) => pass!("at the registered handler"),
+        Err(trap) if trap.vector == MACHINE_CHECK => {
+            fail!(
+                "a machine check at the registered handler",
+                "it is at the vector"
+            )
+        }
+        Err(trap) => fail!("a machine check", "{trap:x?}"),
+    }
 }
 
 /// Seconds in which a stopped processor may begin to run that should not.

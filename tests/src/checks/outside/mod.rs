@@ -47,6 +47,11 @@ pub const CHECKS: &[Check] = &[
     ),
     check("R1-7.3.23-11", "suspend-disables-queues", suspend::queues),
     check("R1-7.3.23-12", "suspend-enable-queue", suspend::enables),
+    check(
+        "R1-7.3.23-13",
+        "suspend-known-to-adapters",
+        suspend::transport,
+    ),
     check("R1-7.3.23-19", "suspend-keeps-segments", suspend::segments),
     check("R1-13.5.3.5-1", "plug-configures", plug::configures),
     check("R1-13.5.3.4-3", "plug-isolation-completes", plug::completes),

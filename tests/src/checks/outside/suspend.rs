@@ -199,19 +199,34 @@ const SUCCESS: i64 = 0;
 /// A transport event (LoPAR 17.2.3.1.1): a virtual SCSI adapter takes it and answers nothing.
 const EVENT: u64 = 0xff << 56;
 
-/// The unit address of a virtual SCSI adapter.
-fn adapter(machine: &Machine) -> Option<u64> {
+/// The unit address of a virtual SCSI adapter, and what it is compatible with.
+fn adapter(machine: &Machine) -> Option<(u64, &'static [u8])> {
     machine.tree.iter().find_map(|(_, properties)| {
         let get = |name: &str| properties.iter().find(|(own, _)| own == name);
         let (_, compatible) = get("compatible")?;
         let mut names = compatible.split(|byte| *byte == 0);
         names.find(|name| *name == b"IBM,v-scsi")?;
-        cells(&get("reg")?.1).first().map(|unit| u64::from(*unit))
+        let unit = *cells(&get("reg")?.1).first()?;
+        Some((unit.into(), compatible.as_slice()))
     })
 }
 
+pub(super) fn transport(machine: &mut Machine) -> Verdict {
+    let Some((_, compatible)) = adapter(machine) else {
+        skip!("no IBM,v-scsi in the tree")
+    };
+    let mut names = compatible.split(|byte| *byte == 0);
+    need!(
+        names.any(|name| name == b"IBM,v-scsi-2"),
+        "IBM,v-scsi-2 in compatible",
+        "{}",
+        compatible.escape_ascii()
+    );
+    pass!("{}", compatible.escape_ascii())
+}
+
 pub(super) fn enables(machine: &mut Machine) -> Verdict {
-    let Some(unit) = adapter(machine) else {
+    let Some((unit, _)) = adapter(machine) else {
         skip!("no IBM,v-scsi in the tree: no queue")
     };
     let (own, _) = hypercall::call(H_ENABLE_CRQ, &[unit]);
@@ -225,7 +240,7 @@ pub(super) fn enables(machine: &mut Machine) -> Verdict {
 }
 
 pub(super) fn queues(machine: &mut Machine) -> Verdict {
-    let Some(unit) = adapter(machine) else {
+    let Some((unit, _)) = adapter(machine) else {
         skip!("no IBM,v-scsi in the tree: no queue")
     };
     let queue = Scratch::new(0x1000, 0x1000);
