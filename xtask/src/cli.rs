@@ -267,7 +267,7 @@ pub struct QemuCrashArgs {
     /// may be given more than once, like the next two
     #[arg(long, value_name = "NAME|FILE", default_values = [defaults::FIRMWARE])]
     pub firmware: Vec<String>,
-    /// Kernel, which is also the kdump kernel: 6.1 or 6.12 (Debian's), patched, patched-6.1,
+    /// Kernel, which is also the kdump kernel: 6.1, 6.12 or 7.2 (Debian's), patched, patched-6.1,
     /// patched-6.12 or patched-7.2 (built when it is not in the cache)
     #[arg(long, value_name = "VERSION", default_values = [defaults::KERNEL])]
     pub kernel: Vec<String>,
