@@ -287,7 +287,11 @@ impl<'a> Hunt<'a> {
             Ok(Some(-3)) => self.tally.parameter += 1,
             Ok(Some(_)) => self.tally.other += 1,
             Ok(None) => self.tally.silent += 1,
-            Err(deviation) if self.statuses => return Err(Trouble::Deviation(deviation)),
+            Err(deviation) if self.statuses => {
+                say!("guest: the buffer was {before:02x?}");
+                say!("guest: the buffer is  {after:02x?}");
+                return Err(Trouble::Deviation(deviation));
+            }
             Err(_) => {}
         }
         Ok(())
